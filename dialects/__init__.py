@@ -1,0 +1,18 @@
+"""The dialects, one file each."""
+
+from collections.abc import Callable
+
+from xdsl.ir import Dialect
+
+from rammer_ir.registry import lazy_instance
+
+if __name__ == "dialects":
+    raise ImportError("import rammer_ir.dialects instead: a second copy of an op class is another op")
+
+DIALECTS: dict[str, str] = {}
+"""Name to "module:object"; one line a dialect, sorted by name."""
+
+
+def get_all_dialects() -> dict[str, Callable[[], Dialect]]:
+    """Every dialect's name with a factory that imports it."""
+    return {name: lazy_instance(path, Dialect) for name, path in DIALECTS.items()}

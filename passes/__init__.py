@@ -1,0 +1,18 @@
+"""The passes, one file each, in a folder per level. A pass stays on its level and records decisions in the IR."""
+
+from collections.abc import Callable
+
+from xdsl.passes import ModulePass
+
+from rammer_ir.registry import lazy_class
+
+if __name__ == "passes":
+    raise ImportError("import rammer_ir.passes instead: a second copy of an op class is another op")
+
+PASSES: dict[str, str] = {}
+"""Name to "module:Class"; one line a pass, sorted by module."""
+
+
+def get_all_passes() -> dict[str, Callable[[], type[ModulePass]]]:
+    """Every pass' name with a factory that imports it."""
+    return {name: lazy_class(path, ModulePass) for name, path in PASSES.items()}

@@ -1,0 +1,1 @@
+"""Rammer IR: from an ONNX model to one statically scheduled, proved program."""

@@ -1,0 +1,57 @@
+"""Errors that a user can cause or has to know of: one line that says what is wrong, where, and what to do."""
+
+
+class RammerError(Exception):
+    """
+    What Rammer IR reports to its user; the tools print it as one line and exit with code 1.
+
+    `location` says where: an ONNX node, an op, a file with line and column.
+    """
+
+    def __init__(self, message: str, *, location: str | None = None):
+        super().__init__(message)
+        self.message = message
+        self.location = location
+
+    def __str__(self) -> str:
+        return self.message if self.location is None else f"{self.location}: {self.message}"
+
+
+class UnsupportedModelError(RammerError):
+    """The model holds something that is not compiled (yet): an op, an attribute, a type, an opset."""
+
+
+class InvalidInputError(RammerError):
+    """A file, an argument or an input array is not what it should be: missing, damaged, wrong shape or dtype."""
+
+
+class PipelineError(RammerError):
+    """A pass pipeline names an unknown pass or gives a pass an option that it does not have."""
+
+
+class VerificationError(RammerError):
+    """The IR breaks a rule that no op's verifier can see alone, such as the safety of a program."""
+
+
+class CompileError(RammerError):
+    """
+    A kernel could not be compiled or linked.
+
+    `log` is the compiler's own output, of any length.
+    """
+
+    def __init__(self, message: str, *, location: str | None = None, log: str = ""):
+        super().__init__(message, location=location)
+        self.log = log
+
+
+class DeviceError(RammerError):
+    """The device is absent, too small for the program, or failed."""
+
+
+class ProgramTimeoutError(RammerError):
+    """A wait of a running program did not end in time; the message names the event."""
+
+
+class CacheError(RammerError):
+    """The cache folder cannot be read or written."""
