@@ -9,7 +9,9 @@ from rammer_ir.registry import lazy_instance
 if __name__ == "dialects":
     raise ImportError("import rammer_ir.dialects instead: a second copy of an op class is another op")
 
-DIALECTS: dict[str, str] = {}
+DIALECTS: dict[str, str] = {
+    "rop": "rammer_ir.dialects.rop:Rop",
+}
 """Name to "module:object"; one line a dialect, sorted by name."""
 
 
