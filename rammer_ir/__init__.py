@@ -1,1 +1,20 @@
 """Rammer IR: from an ONNX model to one statically scheduled, proved program."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rammer_ir.pass_api import Pass as Pass
+    from rammer_ir.pass_api import register_pass as register_pass
+
+_EXPORTS = {
+    "Pass": "rammer_ir.pass_api",
+    "register_pass": "rammer_ir.pass_api",
+}
+"""Name to module; imported when first used, so that each tool pays only for what it needs."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_EXPORTS[name]), name)

@@ -1,20 +1,24 @@
 """Errors that a user can cause or has to know of: one line that says what is wrong, where, and what to do."""
 
+from xdsl.utils.exceptions import DiagnosticException
 
-class RammerError(Exception):
+
+class RammerError(DiagnosticException):
     """
     What Rammer IR reports to its user; the tools print it as one line and exit with code 1.
 
     `location` says where: an ONNX node, an op, a file with line and column.
+    `stage` says during what ("pass tile", "target cuda"); whoever runs the stage sets it.
     """
 
-    def __init__(self, message: str, *, location: str | None = None):
+    def __init__(self, message: str, *, location: str | None = None, stage: str | None = None):
         super().__init__(message)
         self.message = message
         self.location = location
+        self.stage = stage
 
     def __str__(self) -> str:
-        return self.message if self.location is None else f"{self.location}: {self.message}"
+        return ": ".join(part for part in (self.location, self.stage, self.message) if part is not None)
 
 
 class UnsupportedModelError(RammerError):
@@ -29,8 +33,12 @@ class PipelineError(RammerError):
     """A pass pipeline names an unknown pass or gives a pass an option that it does not have."""
 
 
+class PassError(RammerError):
+    """A pass could not do its work; the cause is chained."""
+
+
 class VerificationError(RammerError):
-    """The IR breaks a rule that no op's verifier can see alone, such as the safety of a program."""
+    """The IR breaks a rule: an op's own, or one that no op can check alone, such as the safety of a program."""
 
 
 class CompileError(RammerError):
@@ -40,8 +48,8 @@ class CompileError(RammerError):
     `log` is the compiler's own output, of any length.
     """
 
-    def __init__(self, message: str, *, location: str | None = None, log: str = ""):
-        super().__init__(message, location=location)
+    def __init__(self, message: str, *, location: str | None = None, stage: str | None = None, log: str = ""):
+        super().__init__(message, location=location, stage=stage)
         self.log = log
 
 
@@ -55,3 +63,8 @@ class ProgramTimeoutError(RammerError):
 
 class CacheError(RammerError):
     """The cache folder cannot be read or written."""
+
+
+def describe_exception(error: Exception) -> str:
+    """The error's message; with its type, unless it is a diagnostic, which is meant to be read."""
+    return str(error) if isinstance(error, DiagnosticException) else f"{type(error).__name__}: {error}"
