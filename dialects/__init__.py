@@ -10,7 +10,10 @@ if __name__ == "dialects":
     raise ImportError("import rammer_ir.dialects instead: a second copy of an op class is another op")
 
 DIALECTS: dict[str, str] = {
+    "block": "rammer_ir.dialects.block:BlockForm",
     "rop": "rammer_ir.dialects.rop:Rop",
+    "rtask": "rammer_ir.dialects.rtask:Rtask",
+    "vdevice": "rammer_ir.dialects.vdevice:Vdevice",
 }
 """Name to "module:object"; one line a dialect, sorted by name."""
 
