@@ -1,0 +1,38 @@
+"""What every test runs under: its own cache folder, and no GPU test where there is no GPU."""
+
+import ctypes
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+# Times vary by machine; pytest's own limit catches what hangs.
+settings.register_profile("rammer-ir", deadline=None)
+settings.load_profile("rammer-ir")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]
+    """Keeps the tests away from the user's cache folder, and from what earlier runs left there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def _gpu_count() -> int:
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return 0
+    return count.value
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests marked `device` where there is no GPU."""
+    marked = [item for item in items if item.get_closest_marker("device") is not None]
+    if marked and _gpu_count() == 0:
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="no GPU"))
