@@ -31,6 +31,7 @@ from xdsl.ir import (
     Block,
     Dialect,
     Operation,
+    ParametrizedAttribute,
     Region,
     SpacedOpaqueSyntaxAttribute,
     SSAValue,
@@ -50,7 +51,7 @@ from xdsl.irdl import (
     var_operand_def,
     var_result_def,
 )
-from xdsl.parser import Parser
+from xdsl.parser import AttrParser, Parser
 from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, IsTerminator, NoMemoryEffect, Pure, RecursiveMemoryEffect, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
@@ -79,6 +80,106 @@ class CombinerAttr(EnumAttribute[Combiner], SpacedOpaqueSyntaxAttribute):
     """
 
     name = "rop.combiner"
+
+
+@irdl_attr_definition
+class TilingAttr(ParametrizedAttribute):
+    """
+    One way to cut an rOperator into rTasks: a decision recorded on it, in a list of candidates called `tilings`.
+
+    `tile` gives a size for each loop dimension of the operator's last generic; a dimension that is not cut has its
+    bound. `threads` are those of the compute role. A contraction also has the block that its threads stage and
+    compute: `block` M, N and K, with K sliced among groups of threads.
+
+    Examples: `#rop.tiling<generic tile [1, 4096] threads 256>`,
+    `#rop.tiling<contraction tile [64, 8, 8] threads 256 block [64, 64, 32] slices 4>`
+    """
+
+    name = "rop.tiling"
+    kind_: StringAttr
+    tile_: DenseArrayBase
+    threads_: IntegerAttr
+    block_: DenseArrayBase
+    slices_: IntegerAttr
+
+    def __init__(
+        self, kind: str, tile: Sequence[int], threads: int, *, block: Sequence[int] = (), slices: int = 1
+    ) -> None:
+        super().__init__(
+            StringAttr(kind),
+            DenseArrayBase.from_list(i64, list(tile)),
+            IntegerAttr(threads, i64),
+            DenseArrayBase.from_list(i64, list(block)),
+            IntegerAttr(slices, i64),
+        )
+
+    @property
+    def kind(self) -> str:
+        return self.kind_.data
+
+    @property
+    def tile(self) -> tuple[int, ...]:
+        return cast("tuple[int, ...]", self.tile_.get_values())
+
+    @property
+    def threads(self) -> int:
+        return self.threads_.value.data
+
+    @property
+    def block(self) -> tuple[int, ...]:
+        """M, N and K of a contraction's block; empty otherwise."""
+        return cast("tuple[int, ...]", self.block_.get_values())
+
+    @property
+    def slices(self) -> int:
+        return self.slices_.value.data
+
+    def verify(self) -> None:
+        if self.kind not in ("generic", "contraction"):
+            raise VerifyException(f"a tiling is generic or contraction, not {self.kind}")
+        if any(size < 1 for size in (*self.tile, *self.block, self.threads, self.slices)):
+            raise VerifyException("the sizes of a tiling must be positive")
+        if len(self.block) != (3 if self.kind == "contraction" else 0):
+            raise VerifyException("a contraction, and nothing else, has a block of M, N and K")
+
+    @classmethod
+    def new(cls, params: Sequence[Attribute]) -> Self:
+        kind, tile, threads, block, slices = params
+        return cls(
+            cast("StringAttr", kind).data,
+            cast("tuple[int, ...]", cast("DenseArrayBase", tile).get_values()),
+            cast("IntegerAttr", threads).value.data,
+            block=cast("tuple[int, ...]", cast("DenseArrayBase", block).get_values()),
+            slices=cast("IntegerAttr", slices).value.data,
+        )
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
+        with parser.in_angle_brackets():
+            kind = parser.parse_identifier()
+            parser.parse_keyword("tile")
+            tile = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer)
+            parser.parse_keyword("threads")
+            threads = parser.parse_integer()
+            block: list[int] = []
+            slices = 1
+            if parser.parse_optional_keyword("block") is not None:
+                block = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer)
+                parser.parse_keyword("slices")
+                slices = parser.parse_integer()
+        return (
+            StringAttr(kind),
+            DenseArrayBase.from_list(i64, tile),
+            IntegerAttr(threads, i64),
+            DenseArrayBase.from_list(i64, block),
+            IntegerAttr(slices, i64),
+        )
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string(f"{self.kind} tile {list(self.tile)} threads {self.threads}")
+            if self.block:
+                printer.print_string(f" block {list(self.block)} slices {self.slices}")
 
 
 def used_dims(affine_map: AffineMapAttr) -> set[int]:
@@ -140,7 +241,8 @@ class GenericOp(IRDLOperation):
 
     `into` gives the results' initial contents (all of them or none): elements that are not written keep them.
     `at` binds the maps' symbols: task coordinates and loop indices. With symbols, loop indices whose write lies
-    out of a result's range are skipped: this is how a tile is clipped to its tensor.
+    out of a result's range are skipped: this is how a tile is clipped to its tensor. What a tile computes from a
+    read out of range of an input without pad value is unspecified, and must not reach what is written.
 
     Example (a 3x3 convolution of one image, padding 1):
     ```mlir
@@ -640,7 +742,7 @@ class GetWeightOp(IRDLOperation):
 Rop = Dialect(
     "rop",
     [YieldOp, IndexOp, GenericOp, OperatorOp, ScanOp, WeightOp, GetWeightOp],
-    [CombinerAttr],
+    [CombinerAttr, TilingAttr],
 )
 
 __all__ = [
@@ -652,6 +754,7 @@ __all__ = [
     "OperatorOp",
     "Rop",
     "ScanOp",
+    "TilingAttr",
     "WeightOp",
     "YieldOp",
     "parse_operand_group",
