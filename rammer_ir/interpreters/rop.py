@@ -1,0 +1,187 @@
+"""
+Reference semantics of the `rop` level: functions over tensors.
+
+A module's functions may hold `rop` ops, `func` calls, tensor constants, scalar arithmetic and `scf` control flow; see
+`rammer_ir.interpreters.generic` for the precision of sums. A tensor that nothing was written to holds NaN.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import numpy as np
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp, StringAttr, TensorType
+from xdsl.interpreter import (
+    Interpreter,
+    InterpreterFunctions,
+    PythonValues,
+    ReturnedValues,
+    TerminatorValue,
+    impl,
+    impl_terminator,
+    register_impls,
+)
+from xdsl.interpreters.func import FuncFunctions
+from xdsl.interpreters.scf import ScfFunctions
+from xdsl.ir import Attribute
+from xdsl.utils.symbol_table import SymbolTable
+
+from rammer_ir.dialects import rop
+from rammer_ir.errors import InvalidInputError, RammerError
+from rammer_ir.interpreters.element_types import Array, dtype_of, shape_of, tensor_dtype
+from rammer_ir.interpreters.generic import evaluate_generic
+from rammer_ir.interpreters.scalar_functions import ScalarFunctions, TensorFunctions
+from rammer_ir.locations import describe_op
+
+
+def run_module(
+    module: ModuleOp, inputs: Mapping[str | int, Array], weights: Mapping[str, Array], entry: str = "main"
+) -> list[Array]:
+    """
+    The results of a function of the module.
+
+    `inputs` gives an array for every argument, by its `rop.name` or its position; `weights` one for every weight
+    with a hash, by symbol. Raises InvalidInputError for arrays that are missing or of another shape or dtype, and
+    RammerError for ops that the interpreters do not know, reads out of range and elements written twice.
+    """
+    return run_function(rop_interpreter(module, weights), inputs, entry)
+
+
+def evaluate_recipe(weight: rop.WeightOp, module: ModuleOp, weights: Mapping[str, Array]) -> Array:
+    """
+    The value of a derived weight, from `weights` for those with a hash; raises as `run_module` does.
+    """
+    if weight.recipe is None:
+        raise RammerError(f"weight @{weight.sym_name.data} has no recipe", location=describe_op(weight))
+    return cast("Array", rop_interpreter(module, weights).run_ssacfg_region(weight.recipe, ())[0])
+
+
+def rop_interpreter(module: ModuleOp, weights: Mapping[str, Array]) -> Interpreter:
+    """An interpreter that knows the `rop` level; tensors are arrays, numbers are arrays of rank 0."""
+    interpreter = Interpreter(module)
+    functions = (RopFunctions(module, weights), ScalarFunctions(), TensorFunctions(), FuncFunctions(), ScfFunctions())
+    for known in functions:
+        interpreter.register_implementations(known)
+    return interpreter
+
+
+def run_function(interpreter: Interpreter, inputs: Mapping[str | int, Array], entry: str) -> list[Array]:
+    """As `run_module`, by an interpreter that may know more levels."""
+    function = SymbolTable(interpreter.module).lookup(entry)
+    if not isinstance(function, func.FuncOp):
+        raise InvalidInputError(f"the module has no function @{entry}")
+    args = _arguments(function, inputs)
+    try:
+        return [np.asarray(value) for value in interpreter.call_op(function, args)]
+    except RammerError as error:
+        # The interpreter notes the whole module's text for every level of calls.
+        vars(error).pop("__notes__", None)
+        raise
+
+
+@register_impls
+class RopFunctions(InterpreterFunctions):
+    """The ops of the `rop` dialect."""
+
+    def __init__(self, module: ModuleOp, weights: Mapping[str, Array]) -> None:
+        self._symbols = SymbolTable(module)
+        self._weights = weights
+        self._derived: dict[str, Array] = {}
+
+    @impl(rop.GenericOp)
+    def run_generic(self, interpreter: Interpreter, op: rop.GenericOp, args: PythonValues) -> PythonValues:
+        return evaluate_generic(op, lambda value: interpreter.get_values((value,))[0])
+
+    @impl(rop.OperatorOp)
+    def run_operator(self, interpreter: Interpreter, op: rop.OperatorOp, args: PythonValues) -> PythonValues:
+        return interpreter.run_ssacfg_region(op.body, args, op.name)
+
+    @impl_terminator(rop.YieldOp)
+    def run_yield(
+        self, interpreter: Interpreter, op: rop.YieldOp, args: PythonValues
+    ) -> tuple[TerminatorValue, PythonValues]:
+        return ReturnedValues(args), ()
+
+    @impl(rop.GetWeightOp)
+    def run_get_weight(self, interpreter: Interpreter, op: rop.GetWeightOp, args: PythonValues) -> PythonValues:
+        return (self.weight(interpreter, op.weight.string_value()),)
+
+    def weight(self, interpreter: Interpreter, name: str) -> Array:
+        """A weight's value; a recipe is evaluated once."""
+        declared = self._symbols.lookup(name)
+        if not isinstance(declared, rop.WeightOp):
+            raise RammerError(f"the module has no weight @{name}")
+        if declared.recipe is None:
+            if name not in self._weights:
+                raise InvalidInputError(f"no array is given for weight @{name}", location=describe_op(declared))
+            return checked(self._weights[name], declared.type, f"weight @{name}")
+        if name not in self._derived:
+            self._derived[name] = interpreter.run_ssacfg_region(declared.recipe, (), name)[0]
+        return self._derived[name]
+
+    @impl(rop.ScanOp)
+    def run_scan(self, interpreter: Interpreter, op: rop.ScanOp, args: PythonValues) -> PythonValues:
+        length, tensors = int(args[0]), args[1:]
+        scanned = tensors[: len(op.scanned)]
+        carried = tensors[len(scanned) : len(scanned) + len(op.carried)]
+        captured = tensors[len(scanned) + len(carried) :]
+        results = [np.zeros(shape_of(value.type), tensor_dtype(value.type)) for value in op.scanned_results]
+        for rows in (*scanned, *results):
+            if not 0 <= length <= rows.shape[0]:
+                raise InvalidInputError(f"a length of {length} for {rows.shape[0]} rows", location=describe_op(op))
+        for row in scan_rows(op, length):
+            slices = [tensor[row] for tensor in scanned]
+            step = (np.asarray(row), *slices, *carried, *captured)
+            yielded = interpreter.run_ssacfg_region(op.body, step, op.name)
+            carried = yielded[: len(carried)]
+            for result, values in zip(results, yielded[len(carried) :], strict=True):
+                result[row] = values
+        return (*carried, *results)
+
+
+def scan_rows(op: rop.ScanOp, length: int) -> Iterable[int]:
+    """The rows of a scan in the order of its steps; a step's index is its row."""
+    rows = range(length)
+    return reversed(rows) if op.reverse is not None else rows
+
+
+def _arguments(function: func.FuncOp, inputs: Mapping[str | int, Array]) -> tuple[Array, ...]:
+    types = function.function_type.inputs.data
+    names = _names(function, len(types))
+    unknown = set(inputs) - {*names, *range(len(types))}
+    if unknown:
+        raise InvalidInputError(
+            f"@{function.sym_name.data} has no input {', '.join(map(str, sorted(unknown, key=str)))}"
+        )
+    args: list[Array] = []
+    for position, (name, wanted) in enumerate(zip(names, types, strict=True)):
+        key = position if position in inputs else name
+        if key is None or key not in inputs:
+            raise InvalidInputError(f"no array is given for input {position if name is None else name}")
+        args.append(checked(inputs[key], wanted, f"input {key}"))
+    return tuple(args)
+
+
+def _names(function: func.FuncOp, count: int) -> list[str | None]:
+    if function.arg_attrs is None:
+        return [None] * count
+    names = [attributes.data.get("rop.name") for attributes in function.arg_attrs.data]
+    return [name.data if isinstance(name, StringAttr) else None for name in names]
+
+
+def checked(array: Any, wanted: Attribute, what: str) -> Array:
+    """The array, if it is one of the type; raises InvalidInputError with `what` it is if not."""
+    values = np.asarray(array)
+    if isinstance(wanted, TensorType):
+        shape, dtype = cast("TensorType[Attribute]", wanted).get_shape(), tensor_dtype(cast("Attribute", wanted))
+    else:
+        shape, dtype = (), dtype_of(wanted)
+    fits = len(shape) == values.ndim and all(
+        extent in (-1, actual) for extent, actual in zip(shape, values.shape, strict=True)
+    )
+    if not fits or values.dtype != dtype:
+        raise InvalidInputError(f"{what} is {values.dtype}{list(values.shape)}, not of type {wanted}")
+    return values
+
+
+__all__ = ["RopFunctions", "checked", "evaluate_recipe", "rop_interpreter", "run_function", "run_module", "scan_rows"]

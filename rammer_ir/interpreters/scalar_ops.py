@@ -1,0 +1,252 @@
+"""
+The scalar ops of `arith` and `math` on whole arrays.
+
+Results have the dtype that the op's result type says: f32 arithmetic is rounded to f32 after every op. `math`
+functions and `math.fma` are computed in float64 and rounded once. Integers wrap.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from xdsl.dialects import arith
+from xdsl.dialects import math as math_dialect
+from xdsl.ir import Operation
+
+from rammer_ir.errors import RammerError
+from rammer_ir.interpreters.element_types import Array, constant_array, dtype_of, is_float
+from rammer_ir.locations import describe_op
+
+ScalarFunction = Callable[..., Any]
+"""From one array an operand to an array, in whatever dtype is exact enough."""
+
+
+def unsigned(values: Array) -> Array:
+    """The same bits as an unsigned integer (or bool)."""
+    return values if values.dtype.kind in "bu" else values.view(f"u{values.dtype.itemsize}")
+
+
+def _same(values: Array) -> Array:
+    return values
+
+
+def _subtract(a: Array, b: Array) -> Array:
+    return a ^ b if a.dtype == np.bool_ else np.subtract(a, b)
+
+
+def _divide_up(a: Array, b: Array) -> Array:
+    return np.floor_divide(a, b) + (np.remainder(a, b) != 0)
+
+
+def _multiply_add(a: Array, b: Array, c: Array) -> Array:
+    return a * b + c
+
+
+def _inverse_square_root(values: Array) -> Array:
+    return 1.0 / np.sqrt(values)
+
+
+def _set_bits(values: Array) -> Array:
+    return np.bitwise_count(unsigned(values))
+
+
+def _on_unsigned(function: ScalarFunction) -> ScalarFunction:
+    return lambda *args: function(*(unsigned(arg) for arg in args))
+
+
+def _divide_toward_zero(a: Array, b: Array) -> Array:
+    quotient = np.floor_divide(a, b)
+    return quotient + ((np.remainder(a, b) != 0) & ((a < 0) != (b < 0)))
+
+
+def _signed_value(values: Array) -> Array:
+    """i1 holds 0 and -1 when it is read as signed."""
+    return -values.astype(np.int8) if values.dtype == np.bool_ else values
+
+
+def _on_signed(function: ScalarFunction) -> ScalarFunction:
+    return lambda *args: function(*(_signed_value(arg) for arg in args))
+
+
+def _in_float64(function: ScalarFunction) -> ScalarFunction:
+    return lambda *args: function(*(arg.astype(np.float64) if is_float(arg.dtype) else arg for arg in args))
+
+
+def _round_half_away(values: Array) -> Array:
+    return np.copysign(np.floor(np.abs(values) + 0.5), values)
+
+
+def _trailing_zeros(values: Array) -> Array:
+    bits = unsigned(values)
+    return np.bitwise_count((bits & (~bits + 1)) - 1)
+
+
+def _leading_zeros(values: Array) -> Array:
+    bits, width = unsigned(values), values.dtype.itemsize * 8
+    shift = 1
+    while shift < width:
+        bits = bits | (bits >> shift)
+        shift *= 2
+    return width - np.bitwise_count(bits)
+
+
+_INTEGER: dict[type[Operation], ScalarFunction] = {
+    arith.AddiOp: np.add,
+    arith.SubiOp: _subtract,
+    arith.MuliOp: np.multiply,
+    arith.DivSIOp: _divide_toward_zero,
+    arith.DivUIOp: _on_unsigned(np.floor_divide),
+    arith.FloorDivSIOp: np.floor_divide,
+    arith.CeilDivSIOp: _divide_up,
+    arith.CeilDivUIOp: _on_unsigned(_divide_up),
+    arith.RemSIOp: np.fmod,
+    arith.RemUIOp: _on_unsigned(np.remainder),
+    arith.MinSIOp: np.minimum,
+    arith.MaxSIOp: np.maximum,
+    arith.MinUIOp: _on_unsigned(np.minimum),
+    arith.MaxUIOp: _on_unsigned(np.maximum),
+    arith.AndIOp: np.bitwise_and,
+    arith.OrIOp: np.bitwise_or,
+    arith.XOrIOp: np.bitwise_xor,
+    arith.ShLIOp: np.left_shift,
+    arith.ShRSIOp: np.right_shift,
+    arith.ShRUIOp: _on_unsigned(np.right_shift),
+    math_dialect.AbsIOp: np.abs,
+    math_dialect.IPowIOp: np.power,
+    math_dialect.CtPopOp: _set_bits,
+    math_dialect.CountTrailingZerosOp: _trailing_zeros,
+    math_dialect.CountLeadingZerosOp: _leading_zeros,
+}
+
+_FLOAT: dict[type[Operation], ScalarFunction] = {
+    arith.AddfOp: np.add,
+    arith.SubfOp: np.subtract,
+    arith.MulfOp: np.multiply,
+    arith.DivfOp: np.divide,
+    arith.NegfOp: np.negative,
+    arith.MaximumfOp: np.maximum,
+    arith.MaxnumfOp: np.fmax,
+    arith.MinimumfOp: np.minimum,
+    arith.MinnumfOp: np.fmin,
+}
+
+_CASTS: dict[type[Operation], ScalarFunction] = {
+    arith.IndexCastOp: _signed_value,
+    arith.ExtSIOp: _signed_value,
+    arith.ExtUIOp: unsigned,
+    arith.TruncIOp: _same,
+    arith.SIToFPOp: _signed_value,
+    arith.UIToFPOp: unsigned,
+    arith.FPToSIOp: np.trunc,
+    arith.FPToUIOp: np.trunc,
+    arith.ExtFOp: _same,
+    arith.TruncFOp: _same,
+    arith.SelectOp: np.where,
+}
+
+_MATH: dict[type[Operation], ScalarFunction] = {
+    math_dialect.AbsFOp: np.abs,
+    math_dialect.AcosOp: np.arccos,
+    math_dialect.AcoshOp: np.arccosh,
+    math_dialect.AsinOp: np.arcsin,
+    math_dialect.AsinhOp: np.arcsinh,
+    math_dialect.Atan2Op: np.arctan2,
+    math_dialect.AtanOp: np.arctan,
+    math_dialect.AtanhOp: np.arctanh,
+    math_dialect.CbrtOp: np.cbrt,
+    math_dialect.CeilOp: np.ceil,
+    math_dialect.CopySignOp: np.copysign,
+    math_dialect.CosOp: np.cos,
+    math_dialect.CoshOp: np.cosh,
+    math_dialect.ErfOp: np.vectorize(math.erf, otypes=[np.float64]),
+    math_dialect.Exp2Op: np.exp2,
+    math_dialect.ExpM1Op: np.expm1,
+    math_dialect.ExpOp: np.exp,
+    math_dialect.FPowIOp: np.power,
+    math_dialect.FloorOp: np.floor,
+    math_dialect.FmaOp: _multiply_add,
+    math_dialect.Log10Op: np.log10,
+    math_dialect.Log1pOp: np.log1p,
+    math_dialect.Log2Op: np.log2,
+    math_dialect.LogOp: np.log,
+    math_dialect.PowFOp: np.power,
+    math_dialect.RoundEvenOp: np.rint,
+    math_dialect.RoundOp: _round_half_away,
+    math_dialect.RsqrtOp: _inverse_square_root,
+    math_dialect.SinOp: np.sin,
+    math_dialect.SinhOp: np.sinh,
+    math_dialect.SqrtOp: np.sqrt,
+    math_dialect.TanOp: np.tan,
+    math_dialect.TanhOp: np.tanh,
+    math_dialect.TruncOp: np.trunc,
+}
+
+SCALAR_FUNCTIONS: Mapping[type[Operation], ScalarFunction] = {
+    **_INTEGER,
+    **_FLOAT,
+    **_CASTS,
+    **{op: _in_float64(function) for op, function in _MATH.items()},
+}
+"""Ops of one result whose meaning does not depend on their attributes."""
+
+# The order is that of the ops' numbering of predicates: eq, ne, then signed and unsigned lt, le, gt, ge.
+_ORDERINGS: tuple[ScalarFunction, ...] = (np.less, np.less_equal, np.greater, np.greater_equal)
+_INTEGER_PREDICATES: tuple[ScalarFunction, ...] = (
+    np.equal,
+    np.not_equal,
+    *(_on_signed(f) for f in _ORDERINGS),
+    *(_on_unsigned(f) for f in _ORDERINGS),
+)
+
+# Bits of a predicate of arith.cmpf: it holds for equal, greater, less, unordered operands.
+_EQUAL, _GREATER, _LESS, _UNORDERED = 1, 2, 4, 8
+
+
+def _compare_floats(predicate: int, a: Array, b: Array) -> Array:
+    holds = np.zeros(np.broadcast_shapes(a.shape, b.shape), np.bool_)
+    if predicate & _EQUAL:
+        holds |= a == b
+    if predicate & _GREATER:
+        holds |= a > b
+    if predicate & _LESS:
+        holds |= a < b
+    if predicate & _UNORDERED:
+        holds |= np.isnan(a) | np.isnan(b)
+    return holds
+
+
+def _convert(values: Any, op: Operation) -> Array:
+    array, dtype = np.asarray(values), dtype_of(op.results[0].type)
+    if dtype == np.bool_ and array.dtype.kind in "iu":
+        return (array & 1).astype(np.bool_)
+    return array.astype(dtype, copy=False)
+
+
+def is_scalar_op(op: Operation) -> bool:
+    """Whether `evaluate_scalar_op` knows the op."""
+    return type(op) in SCALAR_FUNCTIONS or isinstance(
+        op, arith.ConstantOp | arith.CmpiOp | arith.CmpfOp | arith.BitcastOp
+    )
+
+
+def evaluate_scalar_op(op: Operation, args: tuple[Array, ...]) -> Array:
+    """
+    The op's result for every element of its operands, which broadcast against each other.
+
+    Raises RammerError for an op that is not a scalar op of `arith` or `math`.
+    """
+    with np.errstate(all="ignore"):
+        match op:
+            case arith.ConstantOp():
+                return constant_array(op.value)
+            case arith.CmpiOp():
+                return _INTEGER_PREDICATES[op.predicate.value.data](*args)
+            case arith.CmpfOp():
+                return _compare_floats(op.predicate.value.data, *args)
+            case arith.BitcastOp():
+                return np.ascontiguousarray(args[0]).reshape(args[0].shape).view(dtype_of(op.result.type))
+            case _ if type(op) in SCALAR_FUNCTIONS:
+                return _convert(SCALAR_FUNCTIONS[type(op)](*args), op)
+            case _:
+                raise RammerError(f"the interpreters do not know {op.name}", location=describe_op(op))
