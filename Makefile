@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml
 	done; \
 	if [ -z "$$found" ]; then echo "make: Python 3.11 or newer is needed, and none is on the PATH" >&2; exit 1; fi; \
 	set -e; \
-	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then $$found -m venv --clear $(VENV); fi; \
+	if ! $(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then $$found -m venv --clear $(VENV); fi; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev]'; \
 	touch $@
 
