@@ -1,6 +1,7 @@
 """Text to IR, with each op's place in the text as its location."""
 
 from bisect import bisect_right
+from itertools import accumulate
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, StringAttr
@@ -23,7 +24,7 @@ class LocatingParser(Parser):
         super().__init__(ctx, text, name)
         self._file_name = StringAttr(name)
         self._line_offset = line_offset
-        self._line_starts = [0, *(i + 1 for i, character in enumerate(text) if character == "\n")]
+        self._line_starts = [0, *accumulate(len(line) + 1 for line in text.split("\n"))]
 
     def _line_and_column(self, position: int) -> tuple[int, int]:
         line = bisect_right(self._line_starts, position)
