@@ -15,7 +15,7 @@ settings.load_profile("rammer-ir")
 def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keeps the tests away from the user's cache folder, and from what earlier runs left there."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("RAMMER_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         yield
 
 

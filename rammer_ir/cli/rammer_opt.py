@@ -106,7 +106,7 @@ class RammerOptMain(xDSLOptMain):
             raise InvalidInputError("an ONNX model is read whole from its file: give its path, no --split-input-file")
         from rammer_ir.frontend.onnx_importer import import_model
 
-        return import_model(self.args.input_file)
+        return import_model(self.args.input_file).module
 
     def register_all_arguments(self, arg_parser: argparse.ArgumentParser) -> None:
         def fail(message: str) -> NoReturn:
