@@ -320,9 +320,9 @@ class GenericOp(IRDLOperation):
         return (UnitAttr(),) * len(self.inputs) if self.pad is None else self.pad.data
 
     def reduction_dims(self, result: int = 0) -> tuple[int, ...]:
-        """Loop dimensions that are reduced into a result."""
+        """Loop dimensions, of more than one index, that are reduced into a result."""
         kept = used_dims(self.output_maps[result])
-        return tuple(dim for dim in range(len(self.bounds)) if dim not in kept)
+        return tuple(dim for dim, bound in enumerate(self.bounds) if dim not in kept and bound > 1)
 
     def verify_(self) -> None:
         if any(bound <= 0 for bound in self.bounds):

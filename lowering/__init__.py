@@ -9,7 +9,9 @@ from rammer_ir.registry import lazy_class
 if __name__ == "lowering":
     raise ImportError("import rammer_ir.lowering instead: a second copy of an op class is another op")
 
-LOWERINGS: dict[str, str] = {}
+LOWERINGS: dict[str, str] = {
+    "convert-rop-to-rtask": "rammer_ir.lowering.convert_rop_to_rtask:ConvertRopToRtask",
+}
 """Name to "module:Class"; one line a lowering, sorted by module."""
 
 

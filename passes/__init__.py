@@ -9,7 +9,9 @@ from rammer_ir.registry import lazy_class
 if __name__ == "passes":
     raise ImportError("import rammer_ir.passes instead: a second copy of an op class is another op")
 
-PASSES: dict[str, str] = {}
+PASSES: dict[str, str] = {
+    "tile": "rammer_ir.passes.rop.tile:Tile",
+}
 """Name to "module:Class"; one line a pass, sorted by module."""
 
 

@@ -1,0 +1,139 @@
+"""Operators with their candidate tilings become kernels and alternatives between them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import cast
+
+from xdsl.builder import Builder
+from xdsl.context import Context
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, TensorType
+from xdsl.dialects.tensor import EmptyOp
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir.affine import AffineMap
+from xdsl.rewriter import InsertPoint
+
+from rammer_ir.dialects.rop import GenericOp, GetWeightOp, OperatorOp, TilingAttr, WeightOp
+from rammer_ir.dialects.rtask import AlternativesOp, DispatchOp, YieldOp
+from rammer_ir.errors import PassError
+from rammer_ir.locations import describe_op, location_of, rewriter_at, set_location
+from rammer_ir.pass_api import Pass
+from rammer_ir.tiling.contraction import Contraction, match_contraction
+from rammer_ir.tiling.packed_weight import PackedWeight
+from rammer_ir.tiling.task_dimensions import generics_of
+from rammer_ir.tiling.tiled_operator import TiledOperator, cuts_of
+
+PackingKey = tuple[str, TensorType[Attribute], AffineMap]
+"""What makes two packed weights the same: source, packed type and the map to the source."""
+
+
+@dataclass(frozen=True)
+class ConvertRopToRtask(Pass):
+    """
+    Every `rop.operator` becomes an `rtask.alternatives` with one candidate for each of its `tilings`.
+
+    A candidate's kernel holds the operator's generics cut to one tile. A contraction reads its weight packed: a derived
+    weight is added to the module. Operators must have been tiled (pass `tile`).
+    """
+
+    name = "convert-rop-to-rtask"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        builder = Builder(InsertPoint.at_start(op.body.block))
+        packed: dict[PackingKey, str] = {}
+        for number, operator in enumerate([found for found in op.walk() if isinstance(found, OperatorOp)]):
+            _Conversion(operator, number, builder, packed).run()
+        for left in op.walk():
+            if isinstance(left, OperatorOp) or (isinstance(left, GenericOp) and _is_outside_kernels(left)):
+                raise PassError(f"{left.name} is in no operator with tilings", location=describe_op(left))
+
+
+def _is_outside_kernels(generic: GenericOp) -> bool:
+    parent: Operation | None = generic
+    while parent is not None:
+        if isinstance(parent, WeightOp) or parent.name == "rtask.kernel":
+            return False
+        parent = parent.parent_op()
+    return True
+
+
+class _Conversion:
+    """The conversion of one operator; `module` inserts symbols, `packed` knows packed weights by source and recipe."""
+
+    def __init__(
+        self, operator: OperatorOp, number: int, module: Builder, packed: dict[PackingKey, str]
+    ) -> None:
+        self.operator = operator
+        self.number = number
+        self.module = module
+        self.packed = packed
+
+    def run(self) -> None:
+        candidates = [self._candidate(tiling, name) for tiling, name in zip(self._tilings(), self._names())]
+        alternatives = AlternativesOp(self.operator.inputs, self.operator.result_types, candidates)
+        set_location(alternatives, location_of(self.operator))
+        rewriter_at(self.operator).replace(self.operator, alternatives)
+
+    def _tilings(self) -> Sequence[TilingAttr]:
+        tilings = self.operator.attributes.get("tilings")
+        if not isinstance(tilings, ArrayAttr) or not len(tilings):
+            raise PassError("an operator has no tilings: run the pass tile first", location=describe_op(self.operator))
+        return [cast("TilingAttr", tiling) for tiling in cast("ArrayAttr[Attribute]", tilings)]
+
+    def _names(self) -> Iterator[str]:
+        return (f"operator{self.number}_candidate{candidate}" for candidate in count())
+
+    def _candidate(self, tiling: TilingAttr, name: str) -> Region:
+        block = Block(arg_types=[value.type for value in self.operator.inputs])
+        replaced, weights = self._packed_operands(tiling, block)
+        tiled = TiledOperator(self.operator, cuts_of(self.operator, tiling), replaced)
+        kernel = tiled.kernel(name)
+        kernel.attributes["tiling"] = tiling
+        self.module.insert(kernel)
+        reads = [weights.get(number, block.args[number]) for number in tiled.reads]
+        into: list[SSAValue] = []
+        for destination, result in zip(tiled.destinations, self.operator.result_types, strict=True):
+            into.append(block.args[destination] if destination is not None else self._empty(block, result))
+        at = [argument for argument in block.args if argument.type.name == "index"]
+        dispatch = DispatchOp(name, reads, into, at)
+        dispatch.location = kernel.location
+        block.add_ops([dispatch, YieldOp(*dispatch.res)])
+        return Region(block)
+
+    def _empty(self, block: Block, tensor: Attribute) -> SSAValue:
+        empty = EmptyOp([], cast("TensorType[Attribute]", tensor))
+        block.add_op(empty)
+        return empty.tensor
+
+    def _packed_operands(
+        self, tiling: TilingAttr, block: Block
+    ) -> tuple[dict[int, tuple[TensorType[Attribute], AffineMap]], dict[int, SSAValue]]:
+        """For a contraction, the packed weight that stands for the weight operand."""
+        if tiling.kind != "contraction":
+            return {}, {}
+        contraction = match_contraction(self.operator)
+        if contraction is None:
+            raise PassError("a contraction tiling on what is no contraction", location=describe_op(self.operator))
+        first = generics_of(self.operator)[0]
+        weight = PackedWeight.of(first, contraction, tiling)
+        number = self._weight_operand(first, contraction)
+        value = GetWeightOp(self._packed_symbol(weight, number), weight.type)
+        block.add_op(value)
+        return {number: (weight.type, weight.read_map())}, {number: value.result}
+
+    def _weight_operand(self, generic: GenericOp, contraction: Contraction) -> int:
+        argument = generic.inputs[contraction.w]
+        return next(number for number, value in enumerate(self.operator.body.block.args) if value is argument)
+
+    def _packed_symbol(self, weight: PackedWeight, number: int) -> str:
+        source = self.operator.inputs[number].owner
+        assert isinstance(source, GetWeightOp)
+        source_name = source.weight.string_value()
+        name = f"{source_name}_packed{len(self.packed)}"
+        key = (source_name, weight.type, weight.source_map())
+        if key not in self.packed:
+            self.packed[key] = name
+            recipe = weight.recipe(source_name, name)
+            set_location(recipe, location_of(source))
+            self.module.insert(recipe)
+        return self.packed[key]

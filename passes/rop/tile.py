@@ -1,0 +1,93 @@
+"""Candidate tilings for every operator."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import cast
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, TensorType
+from xdsl.ir import Attribute
+from xdsl.ir.affine import AffineExpr
+
+from rammer_ir.dialects.rop import OperatorOp, TilingAttr
+from rammer_ir.dialects.vdevice import DeviceOp
+from rammer_ir.errors import PassError
+from rammer_ir.pass_api import Pass
+from rammer_ir.tiling.contraction import Contraction, match_contraction
+from rammer_ir.tiling.task_dimensions import generics_of, task_dimensions
+from rammer_ir.tiling.tile_sizes import THREADS, contraction_tiles, generic_tiles
+
+
+@dataclass(frozen=True)
+class Tile(Pass):
+    """
+    Records on every `rop.operator` the tilings that are worth considering on the module's device (`set-device`).
+
+    A contraction gets block shapes that its threads can compute; every operator gets generic tilings, with enough tasks
+    for all vEUs where there is enough work.
+    """
+
+    name = "tile"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        devices = [found for found in op.walk() if isinstance(found, DeviceOp)]
+        if len(devices) != 1:
+            raise PassError("tile needs one vdevice.device in the module: run set-device first")
+        for operator in (found for found in op.walk() if isinstance(found, OperatorOp)):
+            tilings = [*_contraction_tilings(operator, devices[0])] or [*_generic_tilings(operator, devices[0])]
+            operator.attributes["tilings"] = ArrayAttr(tilings)
+
+
+def _contraction_tilings(operator: OperatorOp, device: DeviceOp) -> Iterator[TilingAttr]:
+    contraction = match_contraction(operator)
+    if contraction is None or not _pays(operator, contraction):
+        return
+    first = generics_of(operator)[0]
+    root = generics_of(operator)[-1]
+    dimensions = {dimension.loops[0]: dimension for dimension in task_dimensions(operator)}
+    whole = {dimension.loops[-1] for dimension in dimensions.values() if _is_part_of_larger(operator, dimension.loops[-1])}
+    for shape in contraction_tiles(device.kind.data, [first.bounds[dim] for dim in contraction.m], first.bounds[contraction.n]):
+        tile = list(root.bounds)
+        for dim in contraction.batch:
+            tile[dimensions[dim].loops[-1]] = 1
+        for dim, size in zip((*contraction.m, contraction.n), (*shape.tile_m, shape.tile_n), strict=True):
+            tile[dimensions[dim].loops[-1]] = size
+        if all(root.bounds[dim] % tile[dim] == 0 for dim in whole):
+            yield TilingAttr("contraction", tile, THREADS[device.kind.data], block=shape.block, slices=shape.slices)
+
+
+def _pays(operator: OperatorOp, contraction: Contraction) -> bool:
+    """Whether there is enough to share between threads: a matrix-vector product has not."""
+    bounds = generics_of(operator)[0].bounds
+    m = prod(bounds[dim] for dim in contraction.m)
+    k = prod(bounds[dim] for dim in contraction.k)
+    return m >= 8 and bounds[contraction.n] >= 8 and k >= 8
+
+
+def _is_part_of_larger(operator: OperatorOp, dim: int) -> bool:
+    """Whether the root writes a dimension into part of a tensor's, so that a tile that is too large would overwrite others."""
+    root = generics_of(operator)[-1]
+    for value, write_map in zip(root.res, root.output_maps, strict=True):
+        shape = cast("TensorType[Attribute]", value.type).get_shape()
+        plain = AffineExpr.dimension(dim)
+        if not any(
+            result == plain and shape[position] == root.bounds[dim]
+            for position, result in enumerate(write_map.data.results)
+        ):
+            return True
+    return False
+
+
+def _generic_tilings(operator: OperatorOp, device: DeviceOp) -> Iterator[TilingAttr]:
+    root = generics_of(operator)[-1]
+    dims = [dimension.loops[-1] for dimension in task_dimensions(operator)]
+    extents = [root.bounds[dim] for dim in dims]
+    divide = [_is_part_of_larger(operator, dim) for dim in dims]
+    work = max(prod(generic.bounds) for generic in generics_of(operator)) // max(prod(extents), 1)
+    kind = device.kind.data
+    for sizes in generic_tiles(extents, divide, device.veus, work, kind):
+        tile = list(root.bounds)
+        for dim, size in zip(dims, sizes, strict=True):
+            tile[dim] = size
+        yield TilingAttr("generic", tile, THREADS[kind])

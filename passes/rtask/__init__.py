@@ -1,0 +1,1 @@
+"""Passes on tasks: costs, choice of kernels, waves and placement."""

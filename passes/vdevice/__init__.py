@@ -1,0 +1,1 @@
+"""Passes on programs: launches, synchronisation, memory, and the proof."""

@@ -1,0 +1,1 @@
+"""How an rOperator may be cut: which loop dimensions its generics share, and what kind of body fits."""

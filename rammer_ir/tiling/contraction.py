@@ -1,0 +1,125 @@
+"""Recognises rOperators that a contraction body can compute: sums of products, C[m, n] = sum over k of X[m, k] * W[k, n]."""
+
+from dataclasses import dataclass
+
+from xdsl.dialects.arith import MulfOp
+from xdsl.dialects.builtin import Float32Type, TensorType
+from xdsl.ir import BlockArgument, SSAValue
+from xdsl.ir.affine import AffineExpr, AffineMap
+
+from rammer_ir.dialects.rop import Combiner, GenericOp, GetWeightOp, OperatorOp, YieldOp, used_dims
+from rammer_ir.indexing.linear import linear_form
+from rammer_ir.indexing.ranges import extent_ranges, map_ranges
+from rammer_ir.indexing.sums import additive_terms
+from rammer_ir.tiling.task_dimensions import TaskDimension, generics_of, task_dimensions
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """
+    How a contraction's first generic reads its two inputs.
+
+    `x` and `w` are numbers of its inputs; loop dimensions: `m` (in X and the result, at most two, the innermost in the
+    result last), `n` (in W and the result), `batch` (all other parallel ones), `k` (reduced, outermost first).
+    """
+
+    x: int
+    w: int
+    m: tuple[int, ...]
+    n: int
+    batch: tuple[int, ...]
+    k: tuple[int, ...]
+
+
+def match_contraction(operator: OperatorOp) -> Contraction | None:
+    """
+    The contraction that an operator is, or None.
+
+    Its first generic is a float32 sum of products with a weight, and what follows is element-wise on the result.
+    """
+    first, *rest = generics_of(operator)
+    dimensions = task_dimensions(operator)
+    if any(generic.reduction_dims(result) for generic in rest for result in range(len(generic.res))):
+        return None
+    if not _is_sum_of_products(first) or len(first.res) != 1 or first.at:
+        return None
+    for w in (1, 0):
+        if _is_weight(operator, first.inputs[w]):
+            return _roles(first, 1 - w, w, dimensions)
+    return None
+
+
+def _is_weight(operator: OperatorOp, value: SSAValue) -> bool:
+    if not isinstance(value, BlockArgument) or value.block is not operator.body.block:
+        return False
+    return isinstance(operator.inputs[value.index].owner, GetWeightOp)
+
+
+def _is_sum_of_products(generic: GenericOp) -> bool:
+    operations = list(generic.body.block.ops)
+    if len(generic.inputs) != 2 or generic.combiners != (Combiner.ADD,) or len(operations) != 2:
+        return False
+    product, last = operations
+    return (
+        isinstance(product, MulfOp)
+        and isinstance(last, YieldOp)
+        and set(product.operands) == set(generic.body.block.args)
+        and tuple(last.values) == (product.result,)
+        and isinstance(product.result.type, Float32Type)
+    )
+
+
+def _roles(generic: GenericOp, x: int, w: int, dimensions: tuple[TaskDimension, ...]) -> Contraction | None:
+    in_x, in_w = used_dims(generic.input_maps[x]), used_dims(generic.input_maps[w])
+    k = generic.reduction_dims()
+    parallel = [dim for dim, bound in enumerate(generic.bounds) if dim not in k and bound > 1]
+    if not k or not {dimension.loops[0] for dimension in dimensions}.issuperset(parallel):
+        return None
+    only_w = [dim for dim in parallel if dim in in_w and dim not in in_x]
+    only_x = [dim for dim in parallel if dim in in_x and dim not in in_w]
+    if not only_w or not only_x or any(dim not in in_x or dim not in in_w for dim in k):
+        return None
+    n = max(only_w, key=lambda dim: generic.bounds[dim])
+    order = _result_order(generic)
+    m = tuple(sorted(only_x, key=order.index)[-2:])
+    batch = tuple(dim for dim in parallel if dim != n and dim not in m)
+    x_map, w_map = generic.input_maps[x].data, generic.input_maps[w].data
+    if not all(_is_separable(expression, set(k)) for expression in (*x_map.results, *w_map.results)):
+        return None
+    padded = _dimensions_out_of_range(generic, x)
+    return Contraction(x, w, m, n, batch, k) if len(padded) <= 2 else None
+
+
+def _result_order(generic: GenericOp) -> list[int]:
+    """Loop dimensions in the order in which the result's map mentions them."""
+    return [dim for result in generic.output_maps[0].data.results for dim in sorted(result.used_dims())]
+
+
+def _is_separable(expression: AffineExpr, reduced: set[int]) -> bool:
+    """Whether it is a linear form of parallel dims plus any function of reduced ones."""
+    for term in additive_terms(expression):
+        dims = term.used_dims()
+        if dims & reduced:
+            if dims - reduced:
+                return False
+        elif linear_form(term) is None:
+            return False
+    return True
+
+
+def _dimensions_out_of_range(generic: GenericOp, number: int) -> tuple[int, ...]:
+    value = generic.inputs[number]
+    assert isinstance(value.type, TensorType)
+    return dimensions_out_of_range(generic.input_maps[number].data, generic.bounds, value.type.get_shape())
+
+
+def dimensions_out_of_range(
+    affine_map: AffineMap, bounds: tuple[int, ...], shape: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Dimensions of a tensor in which a map without symbols may leave it, over a box of loops."""
+    ranges = map_ranges(affine_map, extent_ranges(bounds))
+    return tuple(
+        dim
+        for dim, (values, extent) in enumerate(zip(ranges, shape, strict=True))
+        if values.low < 0 or values.high >= extent
+    )

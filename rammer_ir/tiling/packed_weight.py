@@ -1,0 +1,108 @@
+"""The weight operand of a contraction, packed into the chunks that its body takes from the weight ring."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import cast
+
+from xdsl.dialects.builtin import AffineMapAttr, AnyFloat, FloatAttr, TensorType
+from xdsl.ir import Attribute, Block, Region
+from xdsl.ir.affine import AffineExpr, AffineMap
+
+from rammer_ir.dialects.rop import GenericOp, GetWeightOp, TilingAttr, WeightOp, YieldOp, used_dims
+from rammer_ir.indexing.ranges import extent_ranges
+from rammer_ir.indexing.simplify import simplify_map
+from rammer_ir.tiling.contraction import Contraction
+
+
+@dataclass(frozen=True)
+class PackedWeight:
+    """
+    A weight packed as [batch..., blocks of N, blocks of K, block_k, block_n], zero beyond N and K.
+
+    A chunk, the last two dimensions, is contiguous; the chunks of a task follow one another.
+    """
+
+    generic: GenericOp
+    contraction: Contraction
+    block_n: int
+    block_k: int
+
+    @classmethod
+    def of(cls, generic: GenericOp, contraction: Contraction, tiling: TilingAttr) -> "PackedWeight":
+        _, block_n, block_k = tiling.block
+        return cls(generic, contraction, block_n, block_k)
+
+    @property
+    def batch(self) -> tuple[int, ...]:
+        """Batch loop dimensions on which the weight depends."""
+        used = used_dims(self.generic.input_maps[self.contraction.w])
+        return tuple(dim for dim in self.contraction.batch if dim in used)
+
+    @property
+    def k_extents(self) -> tuple[int, ...]:
+        return tuple(self.generic.bounds[dim] for dim in self.contraction.k)
+
+    @property
+    def k_blocks(self) -> int:
+        return -(-prod(self.k_extents) // self.block_k)
+
+    @property
+    def n_blocks(self) -> int:
+        return -(-self.generic.bounds[self.contraction.n] // self.block_n)
+
+    @property
+    def type(self) -> TensorType[Attribute]:
+        source = cast("TensorType[Attribute]", self.generic.inputs[self.contraction.w].type)
+        batch = [self.generic.bounds[dim] for dim in self.batch]
+        return TensorType(source.element_type, [*batch, self.n_blocks, self.k_blocks, self.block_k, self.block_n])
+
+    def linear_k(self) -> AffineExpr:
+        """The linear index of the reduced loops, in the generic's loop dimensions."""
+        index = AffineExpr.constant(0)
+        for dim, extent in zip(self.contraction.k, self.k_extents, strict=True):
+            index = index * extent + AffineExpr.dimension(dim)
+        return index
+
+    def read_map(self) -> AffineMap:
+        """From the generic's loop indices to the packed weight's."""
+        n = AffineExpr.dimension(self.contraction.n)
+        k = self.linear_k()
+        batch = [AffineExpr.dimension(dim) for dim in self.batch]
+        results = (*batch, n // self.block_n, k // self.block_k, k % self.block_k, n % self.block_n)
+        return AffineMap(len(self.generic.bounds), 0, results)
+
+    def recipe(self, source: str, name: str) -> WeightOp:
+        """The weight `name`, derived from the weight `source` by packing."""
+        tensor = cast("TensorType[Attribute]", self.generic.inputs[self.contraction.w].type)
+        bounds = self.type.get_shape()
+        value = GetWeightOp(source, tensor)
+        element = Block(arg_types=[tensor.element_type])
+        element.add_op(YieldOp(element.args[0]))
+        zero = FloatAttr(0.0, cast("AnyFloat", tensor.element_type))
+        packed = GenericOp(
+            bounds,
+            [AffineMapAttr(self.source_map()), AffineMapAttr(AffineMap.identity(len(bounds)))],
+            [value],
+            [self.type],
+            Region(element),
+            pad=[zero],
+        )
+        return WeightOp(name, self.type, recipe=Region(Block([value, packed, YieldOp(packed)])))
+
+    def source_map(self) -> AffineMap:
+        """From the packed weight's indices to the source's."""
+        bounds = self.type.get_shape()
+        rank = len(bounds)
+        n_block, k_block, k_rest, n_rest = (AffineExpr.dimension(rank - 4 + position) for position in range(4))
+        loops: list[AffineExpr] = [AffineExpr.constant(0)] * len(self.generic.bounds)
+        for position, dim in enumerate(self.batch):
+            loops[dim] = AffineExpr.dimension(position)
+        loops[self.contraction.n] = n_block * self.block_n + n_rest
+        rest = k_block * self.block_k + k_rest
+        for dim, extent in reversed(list(zip(self.contraction.k[1:], self.k_extents[1:], strict=True))):
+            loops[dim] = rest % extent
+            rest = rest // extent
+        loops[self.contraction.k[0]] = rest
+        w_map = self.generic.input_maps[self.contraction.w].data
+        composed = w_map.replace_dims_and_symbols(loops, [], rank, 0)
+        return simplify_map(composed, extent_ranges(bounds))

@@ -1,0 +1,245 @@
+"""One task of an rOperator: its generics cut to a tile, with the task's coordinates as symbols of their maps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from xdsl.dialects.arith import AddiOp, ConstantOp, MuliOp
+from xdsl.dialects.builtin import AffineMapAttr, IndexType, IntegerAttr, TensorType
+from xdsl.ir import Attribute, Block, BlockArgument, OpResult, Region, SSAValue
+from xdsl.ir.affine import AffineExpr, AffineMap
+from xdsl.rewriter import InsertPoint, Rewriter
+
+from rammer_ir.dialects.rop import GenericOp, IndexOp, OperatorOp, TilingAttr
+from rammer_ir.dialects.rop import YieldOp as RopYieldOp
+from rammer_ir.dialects.rtask import BoxAttr, KernelOp, YieldOp
+from rammer_ir.errors import RammerError
+from rammer_ir.indexing.ranges import Range, extent_ranges
+from rammer_ir.indexing.simplify import simplify_map
+from rammer_ir.locations import fuse_locations
+from rammer_ir.tiling.boxes import touched_box, union_box
+from rammer_ir.tiling.task_dimensions import TaskDimension, generics_of, task_dimensions
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A task dimension that is cut into tiles: the coordinate number of the task, and the tile's size."""
+
+    coordinate: int
+    dimension: TaskDimension
+    size: int
+
+    @property
+    def tasks(self) -> int:
+        return -(-self.dimension.extent // self.size)
+
+
+def cuts_of(operator: OperatorOp, tiling: TilingAttr) -> tuple[Cut, ...]:
+    """The dimensions that a tiling cuts; raises RammerError where it cuts one that is no task dimension."""
+    root = generics_of(operator)[-1]
+    if len(tiling.tile) != len(root.bounds):
+        raise RammerError(f"tiling {tiling} has {len(tiling.tile)} sizes for a generic of {len(root.bounds)} dimensions")
+    by_loop = {dimension.loops[-1]: dimension for dimension in task_dimensions(operator)}
+    cuts: list[Cut] = []
+    for dim, (size, bound) in enumerate(zip(tiling.tile, root.bounds, strict=True)):
+        if size >= bound:
+            continue
+        if dim not in by_loop:
+            raise RammerError(f"tiling {tiling} cuts dimension {dim}, which not all generics of the operator share")
+        cuts.append(Cut(len(cuts), by_loop[dim], size))
+    return tuple(cuts)
+
+
+@dataclass
+class TiledOperator:
+    """
+    A kernel in the making: the operator's inputs it reads and the destinations it writes, in order.
+
+    `reads` are numbers of the operator's inputs; `destinations[i]` is the number of the input that result `i` is written
+    into, or None where it goes into a new tensor. `replaced` gives other tensors and maps for inputs (packed weights).
+    """
+
+    operator: OperatorOp
+    cuts: tuple[Cut, ...]
+    replaced: dict[int, tuple[TensorType[Attribute], AffineMap]]
+    reads: list[int] = field(default_factory=list[int])
+    destinations: list[int | None] = field(default_factory=list[int | None])
+    loops: int = 0
+    _values: dict[SSAValue, SSAValue] = field(default_factory=dict[SSAValue, SSAValue])
+    _read_boxes: dict[int, BoxAttr] = field(default_factory=dict[int, BoxAttr])
+    _write_boxes: dict[int, BoxAttr] = field(default_factory=dict[int, BoxAttr])
+    _block: Block = field(default_factory=Block)
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        return tuple(cut.tasks for cut in self.cuts) or (1,)
+
+    def kernel(self, name: str) -> KernelOp:
+        """The kernel; fills in `reads`, `destinations` and `loops`."""
+        self._make_arguments()
+        for number, generic in enumerate(generics_of(self.operator)):
+            self._add(number, generic)
+        results = [self._values[value] for value in self._results()]
+        self._block.add_op(YieldOp(*results))
+        kernel = KernelOp(
+            name,
+            self.grid,
+            [self._read_boxes[number] for number in self.reads],
+            [self._write_boxes[number] for number in range(len(results))],
+            Region(self._block),
+            loops=self.loops,
+        )
+        kernel.location = fuse_locations(generics_of(self.operator))
+        return kernel
+
+    def _results(self) -> Sequence[SSAValue]:
+        last = self.operator.body.block.last_op
+        assert isinstance(last, RopYieldOp)
+        return last.values
+
+    def _make_arguments(self) -> None:
+        arguments = self.operator.body.block.args
+        indices = [argument for argument in arguments if isinstance(argument.type, IndexType)]
+        if len(indices) > 1:
+            raise RammerError("an operator inside two loops cannot be cut into tasks")
+        self.loops = len(indices)
+        read = {value for generic in generics_of(self.operator) for value in generic.inputs}
+        self.reads = [argument.index for argument in arguments if argument in read]
+        self.destinations = [self._destination(value) for value in self._results()]
+        types = [self._read_type(arguments[number]) for number in self.reads]
+        writes = [value.type for value in self._results()]
+        index_types = [IndexType()] * (len(self.grid) + self.loops)
+        self._block = Block(arg_types=[*index_types, *types, *writes])
+        for argument in indices:
+            self._values[argument] = self._block.args[len(self.grid)]
+        first = len(index_types)
+        for position, number in enumerate(self.reads):
+            self._values[arguments[number]] = self._block.args[first + position]
+
+    def _read_type(self, argument: BlockArgument) -> Attribute:
+        replaced = self.replaced.get(argument.index)
+        return argument.type if replaced is None else replaced[0]
+
+    def _destination(self, value: SSAValue) -> int | None:
+        if not isinstance(value, OpResult) or not isinstance(value.op, GenericOp):
+            raise RammerError("an operator must yield results of its generics")
+        if not value.op.into:
+            return None
+        destination = value.op.into[value.index]
+        if not isinstance(destination, BlockArgument):
+            raise RammerError("an operator writes into one of its operands, not into a tensor of its own")
+        return destination.index
+
+    def _add(self, number: int, generic: GenericOp) -> None:
+        sizes = {cut.dimension.loops[number]: cut for cut in self.cuts}
+        bounds = [sizes[dim].size if dim in sizes else bound for dim, bound in enumerate(generic.bounds)]
+        inputs = list(generic.inputs)
+        maps = [self._input_map(number, generic, position, bounds) for position in range(len(inputs))]
+        results: list[SSAValue] = []
+        into: list[SSAValue] = []
+        yielded = list(self._results())
+        kept = [value in yielded for value in generic.res]
+        if any(kept) and not all(kept):
+            raise RammerError("a generic whose results partly leave its operator cannot be cut into tasks")
+        for position, value in enumerate(generic.res):
+            results.append(value)
+            if kept[position]:
+                maps.append(self._write_map(number, generic, position, bounds, yielded.index(value)))
+                into.append(self._block.args[len(self._block.args) - len(yielded) + yielded.index(value)])
+            else:
+                maps.append(_with_symbols(generic.output_maps[position].data, len(self._symbols())))
+        types = [value.type for value in into] or [self._local_type(value, number) for value in generic.res]
+        tiled = GenericOp(
+            bounds,
+            [AffineMapAttr(affine_map) for affine_map in maps],
+            [self._values[value] for value in inputs],
+            types,
+            self._tiled_body(generic, sizes),
+            reduce=generic.combiners,
+            pad=None if generic.pad is None else generic.pad.data,
+            into=into,
+            at=self._symbols(),
+        )
+        tiled.location = generic.location
+        self._block.add_op(tiled)
+        for old, new in zip(results, tiled.res, strict=True):
+            self._values[old] = new
+
+    def _symbols(self) -> Sequence[SSAValue]:
+        return self._block.args[: len(self.grid) + self.loops]
+
+    def _tiled_map(self, number: int, affine_map: AffineMap, bounds: Sequence[int]) -> AffineMap:
+        """A map of whole loops as one of a tile's loops and of the task's symbols, simplified."""
+        dims = [AffineExpr.dimension(dim) for dim in range(affine_map.num_dims)]
+        for cut in self.cuts:
+            dim = cut.dimension.loops[number]
+            dims[dim] = dims[dim] + AffineExpr.symbol(cut.coordinate) * cut.size
+        loop_symbols = [AffineExpr.symbol(len(self.grid))] * affine_map.num_symbols
+        symbols = len(self._symbols())
+        tiled = affine_map.replace_dims_and_symbols(dims, loop_symbols, affine_map.num_dims, symbols)
+        ranges = (*extent_ranges(self.grid), *(Range(0, 2**31) for _ in range(self.loops)))
+        return simplify_map(tiled, extent_ranges(bounds), ranges)
+
+    def _input_map(self, number: int, generic: GenericOp, position: int, bounds: Sequence[int]) -> AffineMap:
+        value = generic.inputs[position]
+        affine_map = generic.input_maps[position].data
+        if not isinstance(value, BlockArgument):
+            return _with_symbols(affine_map, len(self._symbols()))
+        if value.index in self.replaced:
+            affine_map = self.replaced[value.index][1]
+        tiled = self._tiled_map(number, affine_map, bounds)
+        shape = cast("TensorType[Attribute]", self._values[value].type).get_shape()
+        box = touched_box(tiled, bounds, shape, self.grid, self.loops)
+        known = self._read_boxes.get(value.index)
+        self._read_boxes[value.index] = box if known is None else union_box(known, box, shape)
+        return tiled
+
+    def _write_map(
+        self, number: int, generic: GenericOp, position: int, bounds: Sequence[int], result: int
+    ) -> AffineMap:
+        affine_map = generic.output_maps[position].data
+        shape = cast("TensorType[Attribute]", generic.res[position].type).get_shape()
+        self._check_overhang(number, affine_map, shape)
+        tiled = self._tiled_map(number, affine_map, bounds)
+        self._write_boxes[result] = touched_box(tiled, bounds, shape, self.grid, self.loops)
+        return tiled
+
+    def _check_overhang(self, number: int, affine_map: AffineMap, shape: Sequence[int]) -> None:
+        """A last tile that is not full must leave the tensor where it leaves the loop: that is how it is clipped."""
+        for cut in self.cuts:
+            plain = AffineExpr.dimension(cut.dimension.loops[number])
+            clipped = any(
+                result == plain and shape[dim] == cut.dimension.extent
+                for dim, result in enumerate(affine_map.results)
+            )
+            if cut.dimension.extent % cut.size and not clipped:
+                raise RammerError(
+                    f"a tile of {cut.size} does not divide {cut.dimension.extent} elements that are part of a larger tensor"
+                )
+
+    def _local_type(self, value: SSAValue, number: int) -> TensorType[Attribute]:
+        """The type of a tensor that one task keeps to itself: cut where its writer is cut."""
+        assert isinstance(value, OpResult) and isinstance(value.op, GenericOp)
+        tensor = cast("TensorType[Attribute]", value.type)
+        sizes = {AffineExpr.dimension(cut.dimension.loops[number]): cut.size for cut in self.cuts}
+        written = value.op.output_maps[value.index].data.results
+        shape = [sizes.get(expression, extent) for expression, extent in zip(written, tensor.get_shape(), strict=True)]
+        return TensorType(tensor.element_type, shape)
+
+    def _tiled_body(self, generic: GenericOp, sizes: dict[int, Cut]) -> Region:
+        """The body, where `rop.index` of a cut dimension counts from the tile's start."""
+        body = generic.body.clone()
+        for op in list(body.block.ops):
+            if not isinstance(op, IndexOp) or op.dim.value.data not in sizes:
+                continue
+            cut = sizes[op.dim.value.data]
+            size = ConstantOp(IntegerAttr(cut.size, IndexType()))
+            start = MuliOp(self._block.args[cut.coordinate], size)
+            index = AddiOp(op.result, start)
+            Rewriter.insert_op([size, start, index], InsertPoint.after(op))
+            op.result.replace_uses_with_if(index.result, lambda use, index=index: use.operation is not index)
+        return body
+
+
+def _with_symbols(affine_map: AffineMap, symbols: int) -> AffineMap:
+    return AffineMap(affine_map.num_dims, symbols, affine_map.results)
