@@ -56,8 +56,7 @@ def _as_matrices(values: Array, batch: Sequence[int], rows: Sequence[int], colum
 
 def _multiply(lhs: Array, rhs: Array) -> Array:
     if is_float(lhs.dtype):
-        with np.errstate(all="ignore"):
-            return _wide(lhs) @ _wide(rhs)
+        return _wide(lhs) @ _wide(rhs)
     # Matrix products of integers are slow in NumPy; those of floats are exact while no sum can be rounded.
     largest = float(np.abs(_wide(lhs).astype(np.float64)).max()) * float(np.abs(_wide(rhs).astype(np.float64)).max())
     if largest * lhs.shape[-1] < _EXACT_IN_FLOAT64:

@@ -177,7 +177,7 @@ def checked(array: Any, wanted: Attribute, what: str) -> Array:
     else:
         shape, dtype = (), dtype_of(wanted)
     fits = len(shape) == values.ndim and all(
-        extent in (-1, actual) for extent, actual in zip(shape, values.shape, strict=True)
+        extent < 0 or extent == actual for extent, actual in zip(shape, values.shape, strict=True)
     )
     if not fits or values.dtype != dtype:
         raise InvalidInputError(f"{what} is {values.dtype}{list(values.shape)}, not of type {wanted}")

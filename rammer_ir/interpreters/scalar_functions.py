@@ -19,7 +19,8 @@ _OPS = (*SCALAR_FUNCTIONS, arith.ConstantOp, arith.CmpiOp, arith.CmpfOp, arith.B
 def _run_scalar_op(
     self: InterpreterFunctions, interpreter: Interpreter, op: Operation, args: PythonValues
 ) -> PythonValues:
-    return (evaluate_scalar_op(op, tuple(np.asarray(arg) for arg in args)),)
+    with np.errstate(all="ignore"):
+        return (evaluate_scalar_op(op, tuple(np.asarray(arg) for arg in args)),)
 
 
 ScalarFunctions = register_impls(

@@ -223,30 +223,23 @@ def _convert(values: Any, op: Operation) -> Array:
     return array.astype(dtype, copy=False)
 
 
-def is_scalar_op(op: Operation) -> bool:
-    """Whether `evaluate_scalar_op` knows the op."""
-    return type(op) in SCALAR_FUNCTIONS or isinstance(
-        op, arith.ConstantOp | arith.CmpiOp | arith.CmpfOp | arith.BitcastOp
-    )
-
-
 def evaluate_scalar_op(op: Operation, args: tuple[Array, ...]) -> Array:
     """
     The op's result for every element of its operands, which broadcast against each other.
 
-    Raises RammerError for an op that is not a scalar op of `arith` or `math`.
+    NumPy's floating-point warnings are the caller's to silence. Raises RammerError for an op that is not a scalar op of
+    `arith` or `math`.
     """
-    with np.errstate(all="ignore"):
-        match op:
-            case arith.ConstantOp():
-                return constant_array(op.value)
-            case arith.CmpiOp():
-                return _INTEGER_PREDICATES[op.predicate.value.data](*args)
-            case arith.CmpfOp():
-                return _compare_floats(op.predicate.value.data, *args)
-            case arith.BitcastOp():
-                return np.ascontiguousarray(args[0]).reshape(args[0].shape).view(dtype_of(op.result.type))
-            case _ if type(op) in SCALAR_FUNCTIONS:
-                return _convert(SCALAR_FUNCTIONS[type(op)](*args), op)
-            case _:
-                raise RammerError(f"the interpreters do not know {op.name}", location=describe_op(op))
+    match op:
+        case arith.ConstantOp():
+            return constant_array(op.value)
+        case arith.CmpiOp():
+            return _INTEGER_PREDICATES[op.predicate.value.data](*args)
+        case arith.CmpfOp():
+            return _compare_floats(op.predicate.value.data, *args)
+        case arith.BitcastOp():
+            return np.ascontiguousarray(args[0]).reshape(args[0].shape).view(dtype_of(op.result.type))
+        case _ if type(op) in SCALAR_FUNCTIONS:
+            return _convert(SCALAR_FUNCTIONS[type(op)](*args), op)
+        case _:
+            raise RammerError(f"the interpreters do not know {op.name}", location=describe_op(op))

@@ -19,6 +19,12 @@ from rammer_ir.errors import RammerError
 from rammer_ir.interpreters.element_types import Array
 
 
+def evaluate_map(index_map: AffineMap, dims: Sequence[Array], symbols: Sequence[int | Array]) -> tuple[Array, ...]:
+    """The results of a map for arrays of dimensions and symbols, which broadcast; a constant has rank 0."""
+    results = index_map.eval(cast("Sequence[int]", dims), cast("Sequence[int]", symbols))
+    return tuple(np.asarray(result) for result in results)
+
+
 @dataclass(frozen=True)
 class IndexBox:
     """A box of loop indices: from `starts` up to `stops`, which are not in it."""
@@ -64,8 +70,8 @@ class Access:
         """The index in every dimension of the tensor, each an array of the box's rank that broadcasts to the box."""
         rank = len(box.starts)
         symbols = [values[box.starts[0] : box.stops[0]].reshape([-1] + [1] * (rank - 1)) for values in self.symbols]
-        results = self.index_map.eval(cast("list[int]", box.indices()), cast("list[int]", symbols))
-        return tuple(values if values.ndim else values.reshape([1] * rank) for values in map(np.asarray, results))
+        results = evaluate_map(self.index_map, box.indices(), symbols)
+        return tuple(values if values.ndim else values.reshape([1] * rank) for values in results)
 
     def view(self, tensor: Array, box: IndexBox) -> Array | None:
         """
@@ -131,12 +137,11 @@ def in_range(index: Sequence[Array], shape: Sequence[int]) -> Array | None:
     return valid
 
 
-def read(tensor: Array, access: Access, box: IndexBox, pad: Array | None, needed: Array | None) -> Array:
+def read(tensor: Array, access: Access, box: IndexBox, pad: Array | None) -> Array:
     """
     The elements that an access reads over a box, as an array of the box's rank that broadcasts to the box.
 
-    Out of range, it reads `pad`; without a pad, it may only leave the tensor where `needed` is false (None: nowhere).
-    Raises RammerError if it does.
+    Out of range, it reads `pad`; raises RammerError if there is none.
     """
     view = access.view(tensor, box)
     if view is not None:
@@ -147,10 +152,9 @@ def read(tensor: Array, access: Access, box: IndexBox, pad: Array | None, needed
     valid = in_range(index, tensor.shape)
     if valid is None:
         return np.asarray(tensor[index])
-    if pad is None and (needed is None or bool((needed & ~valid).any())):
+    if pad is None:
         raise RammerError(f"a read by {access.index_map} leaves a tensor of shape {list(tensor.shape)} and has no pad")
-    filler = np.zeros((), tensor.dtype) if pad is None else pad
     if tensor.size == 0:
-        return np.broadcast_to(filler, np.broadcast_shapes(*(values.shape for values in index)))
+        return np.broadcast_to(pad, np.broadcast_shapes(*(values.shape for values in index)))
     clipped = tuple(np.clip(values, 0, extent - 1) for values, extent in zip(index, tensor.shape, strict=True))
-    return np.where(valid, tensor[clipped], filler)
+    return np.where(valid, tensor[clipped], pad)

@@ -304,10 +304,26 @@ def test_inputs_go_by_name() -> None:
     np.testing.assert_array_equal(run_module(module_of(text), {"image": x}, {})[0], x)
 
 
-def test_a_read_out_of_range_names_the_generic() -> None:
+def test_what_a_tile_reads_out_of_range_is_poison() -> None:
     text = TILE.replace("(d)[s] -> (s * 4 + d)>, affine_map", "(d)[s] -> (s * 4 + d + 1)>, affine_map")
-    with pytest.raises(RammerError, match=r"<text>:4:.*has no pad"):
-        run(text, random(10), random(10))
+    x, y = random(10), random(10, seed=1)
+    np.testing.assert_array_equal(run(text, x, y)[0], [*y[:8], -x[9], np.nan])
+
+
+def test_a_write_out_of_range_names_the_generic() -> None:
+    text = """
+    func.func @main(%x: tensor<2xf32>, %y: tensor<?xf32>) -> tensor<?xf32> {
+      %r = rop.generic bounds [2] maps [affine_map<(d) -> (d)>, affine_map<(d) -> (d)>]
+          ins(%x : tensor<2xf32>) into(%y : tensor<?xf32>) {
+      ^bb0(%p: f32):
+        rop.yield %p : f32
+      } -> tensor<?xf32>
+      func.return %r : tensor<?xf32>
+    }
+    """
+    np.testing.assert_array_equal(run(text, random(2), random(3, seed=1)), [[*random(2), random(3, seed=1)[2]]])
+    with pytest.raises(RammerError, match=r"<text>:3:.*leaves \[1\]"):
+        run(text, random(2), random(1))
 
 
 def test_gather_by_indices_in_a_tensor() -> None:
