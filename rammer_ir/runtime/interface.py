@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -47,7 +46,7 @@ class LoadedProgram(Protocol):
     Runs of one loaded program exclude each other; several loaded programs are independent.
     """
 
-    def run(self, inputs: Mapping[str, object]) -> "dict[str, NDArray[np.generic]]":
+    def run(self, inputs: Mapping[str, object]) -> "dict[str, NDArray[Any]]":
         """
         Run once and return the outputs by name.
 

@@ -20,6 +20,9 @@ namespace rammer {
 
 struct VirtualUnit;
 
+// A word: the stamp of the launch that stored it, and a float.
+using Word = uint64_t;
+
 // One task: what a body is called with.
 struct Task {
     int32_t index;              // linear task index
@@ -35,10 +38,10 @@ struct Task {
 
 // The dispatcher's part of the interface.
 extern "C" {
-void rammer_ring_push(rammer::Task* task, const void* weights, int64_t bytes);
-const void* rammer_ring_wait(rammer::Task* task);
-void rammer_ring_release(rammer::Task* task);
-uint64_t rammer_wait_word(rammer::Task* task, const uint64_t* word);
+void rammer_ring_push(const rammer::Task* task, const void* weights, int64_t bytes);
+const void* rammer_ring_wait(const rammer::Task* task);
+void rammer_ring_release(const rammer::Task* task);
+rammer::Word rammer_wait_word(const rammer::Task* task, const rammer::Word* word);
 }
 
 namespace rammer {
@@ -48,7 +51,19 @@ inline T* operand(const Task* task, int number) {
     return reinterpret_cast<T*>(task->operands[number]);
 }
 
+// The same for an operand in pinned memory.
+template <class T>
+inline T* pinned(const Task* task, int number) {
+    return operand<T>(task, number);
+}
+
 inline int parameter(const Task* task, int number) { return task->parameters[number]; }
+
+// The body's scratch memory from byte `offset` on.
+template <class T>
+inline T* scratch(const Task* task, int offset = 0) {
+    return reinterpret_cast<T*>(task->scratch + offset);
+}
 
 // Data that may be written in this launch.
 template <class T>
@@ -79,19 +94,37 @@ inline void commit_copies() {}
 template <int groups>
 inline void wait_copies() {}
 
-inline void ring_push(Task* task, const void* weights, int64_t bytes) { rammer_ring_push(task, weights, bytes); }
+// For service functions only.
+inline void ring_push(const Task* task, const void* weights, int64_t bytes) { rammer_ring_push(task, weights, bytes); }
 
-// The next slot in order; it stays valid until its release.
+// The next chunk, in the order of the pushes; it may be read until its release.
 template <class T>
-inline const T* ring_wait(Task* task) {
+inline const T* ring_wait(const Task* task) {
     return static_cast<const T*>(rammer_ring_wait(task));
 }
 
-inline void ring_release(Task* task) { rammer_ring_release(task); }
+// Releases the oldest chunk that was waited for.
+inline void ring_release(const Task* task) { rammer_ring_release(task); }
+
+// The ring while one task is executed.
+class Ring {
+  public:
+    explicit Ring(const Task* task) : task_(task) {}
+
+    template <class T>
+    const T* wait() {
+        return ring_wait<T>(task_);
+    }
+    void release() { ring_release(task_); }
+    void close() {}
+
+  private:
+    const Task* task_;
+};
 
 // The value of a word, once it was stored in this launch. Returns 0 if the program is being stopped.
-inline float load_word(Task* task, const uint64_t* word) {
-    uint64_t bits = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+inline float load_word(const Task* task, const Word* word) {
+    Word bits = __atomic_load_n(word, __ATOMIC_ACQUIRE);
     if (static_cast<uint32_t>(bits >> 32) != task->stamp) {
         bits = rammer_wait_word(task, word);
     }
@@ -101,10 +134,10 @@ inline float load_word(Task* task, const uint64_t* word) {
     return value;
 }
 
-inline void store_word(Task* task, uint64_t* word, float value) {
+inline void store_word(const Task* task, Word* word, float value) {
     uint32_t low;
     memcpy(&low, &value, sizeof low);
-    __atomic_store_n(word, static_cast<uint64_t>(task->stamp) << 32 | low, __ATOMIC_RELEASE);
+    __atomic_store_n(word, static_cast<Word>(task->stamp) << 32 | low, __ATOMIC_RELEASE);
 }
 
 }  // namespace rammer

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class Executable:
     program: Path
     data: Path
 
-    def run(self, *, runs: int = 1, timeout_seconds: float = 60.0) -> dict[str, NDArray[np.generic]]:
+    def run(self, *, runs: int = 1, timeout_seconds: float = 60.0) -> dict[str, NDArray[Any]]:
         """
         Run `runs` times in one process; returns the outputs of the last.
 
@@ -51,8 +51,8 @@ class Executable:
             raise DeviceError(f"{self.program} ended with {done.returncode}: {done.stderr}", location=self.image.name)
         return self._outputs(output.read_bytes())
 
-    def _outputs(self, data: bytes) -> dict[str, NDArray[np.generic]]:
-        outputs: dict[str, NDArray[np.generic]] = {}
+    def _outputs(self, data: bytes) -> dict[str, NDArray[Any]]:
+        outputs: dict[str, NDArray[Any]] = {}
         offset = 0
         for binding in self.image.outputs:
             count = int(np.prod(binding.shape, dtype=np.int64))

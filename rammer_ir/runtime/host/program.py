@@ -4,7 +4,7 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,12 @@ from rammer_ir.runtime.interface import ByteCache, Measurement
 from rammer_ir.runtime.program_image import Binding, ProgramImage
 from rammer_ir.runtime.timeout import TimeoutRecord, WaitKind, timeout_error
 
-_RING_COUNT: Final = 4
-_RING_SLOT: Final = 5
+# By kind of failure; the numbers are those of tables.hpp.
+_RING_RULES: Final = {
+    4: "takes or releases {value} chunks of weights for a task, its service function pushes {wanted}",
+    5: "pushes a chunk of {value} bytes into a ring with slots of {wanted} bytes",
+    6: "holds {value} chunks of weights at once, the ring has {wanted} slots",
+}
 _NAN_BYTE: Final = 0xFF
 
 
@@ -53,15 +57,14 @@ class HostProgram:
         self.image: Final = image
         self.timeout_seconds: Final = timeout_seconds
         self._poison: Final = poison
+        arena = checked_weights(image, weights)
         library = build_library(image, find_compiler() if compiler is None else compiler, cache)
-        self._library: Final = ProgramLibrary(
-            library, host_tables(image, poison=poison), checked_weights(image, weights)
-        )
+        self._library: Final = ProgramLibrary(library, host_tables(image, poison=poison), arena)
         self._padded: Final[dict[str, NDArray[np.generic]]] = {}
         self._lock: Final = threading.Lock()
         self._finalizer: Final = weakref.finalize(self, self._library.close)
 
-    def run(self, inputs: Mapping[str, object]) -> dict[str, NDArray[np.generic]]:
+    def run(self, inputs: Mapping[str, object]) -> dict[str, NDArray[Any]]:
         """
         Run once and return the outputs by name; NumPy and DLPack inputs in host memory are used in place if dense.
 
@@ -139,14 +142,10 @@ def _check_cores(image: ProgramImage) -> None:
 
 def _failure_error(image: ProgramImage, failure: Failure, timeout_seconds: float) -> RammerError:
     value, wanted, instruction = int(failure.value), int(failure.wanted), int(failure.instruction)
-    if failure.kind in (_RING_COUNT, _RING_SLOT):
+    if failure.kind in _RING_RULES:
         body = image.bodies[int(image.instructions[instruction, 1])].name
-        what = (
-            f"takes {wanted} chunks of weights for a task, its service function pushes {value}"
-            if failure.kind == _RING_COUNT
-            else f"pushes a chunk of {value} bytes into a ring with slots of {wanted} bytes"
-        )
-        return VerificationError(f"kernel body {body!r} {what} (instruction {instruction})", location=image.name)
+        rule = _RING_RULES[failure.kind].format(value=value, wanted=wanted)
+        return VerificationError(f"kernel body {body!r} {rule} (instruction {instruction})", location=image.name)
     record = TimeoutRecord(
         WaitKind(failure.kind),
         counter=failure.counter,

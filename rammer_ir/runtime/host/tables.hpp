@@ -14,6 +14,7 @@ constexpr int kInstructionWords = 8;
 struct LaunchTable {
     int64_t veus;
     int64_t first_stream;  // index into the streams
+    int64_t ring_slots;
     int64_t ring_slot_bytes;
 };
 
@@ -47,9 +48,9 @@ struct Tables {
     const char* weights;
 };
 
-enum FailureKind : int64_t { kNone, kEventTimeout, kBarrierTimeout, kWordTimeout, kRingCount, kRingSlot };
+enum FailureKind : int64_t { kNone, kEventTimeout, kBarrierTimeout, kWordTimeout, kRingCount, kRingSlot, kRingHeld };
 
-// The first failure of a run. For the ring, `value` is what was pushed, and `wanted` what was taken, or fits.
+// The first failure of a run. For the ring, `value` is what the body does, and `wanted` what is right.
 struct Failure {
     int64_t kind;
     int64_t counter;

@@ -14,7 +14,7 @@ class HostTables:
     """
     The tables of one image, each C-contiguous.
 
-    `sizes` is int64 [10], `instructions` int32 [n, 8], `descriptors` int32 [m], `launches` int64 [launches, 3],
+    `sizes` is int64 [10], `instructions` int32 [n, 8], `descriptors` int32 [m], `launches` int64 [launches, 4],
     `streams` int32 [vEUs of all launches], `loops` int64 [loops, 4].
     """
 
@@ -80,8 +80,9 @@ def host_tables(image: ProgramImage, *, poison: bool) -> HostTables:
 def _launch_table(image: ProgramImage) -> NDArray[np.int64]:
     veus = [launch.veus for launch in image.launches]
     firsts = np.cumsum([0, *veus])[:-1]
-    slots = [launch.ring_slot_bytes for launch in image.launches]
-    return np.ascontiguousarray(np.stack([veus, firsts, slots], axis=1), np.int64)
+    slots = [launch.ring_slots for launch in image.launches]
+    slot_bytes = [launch.ring_slot_bytes for launch in image.launches]
+    return np.ascontiguousarray(np.stack([veus, firsts, slots, slot_bytes], axis=1), np.int64)
 
 
 def _most_operands(image: ProgramImage) -> int:

@@ -28,8 +28,8 @@ void VirtualUnit::allocate_memory(Shared& program, std::size_t number) {
     index = number;
     scratch = allocate(sizes.scratch_bytes);
     pinned = allocate(sizes.pinned_bytes);
-    ring.empty_slot = allocate(slot_bytes);
-    memset(ring.empty_slot.get(), 0, slot_bytes);
+    chunks.empty_slot = allocate(slot_bytes);
+    memset(chunks.empty_slot.get(), 0, slot_bytes);
     spaces.resize(kFirstBinding + sizes.bindings);
     operands.resize(sizes.operands);
     meetings.resize(sizes.barriers);
@@ -40,12 +40,12 @@ void VirtualUnit::allocate_memory(Shared& program, std::size_t number) {
 void VirtualUnit::execute(int64_t launch_number, int32_t t) {
     const LaunchTable& table = shared->tables.launches[launch_number];
     LaunchState& state = *shared->launches[launch_number];
-    const uint64_t epoch = state.exits.load(std::memory_order_acquire) / static_cast<uint64_t>(table.veus);
+    // Relaxed: the workers order launches, and an order that a program does not ask for would hide its races.
+    const uint64_t epoch = state.exits.load(std::memory_order_relaxed) / static_cast<uint64_t>(table.veus);
     counters = state.banks.bank(epoch);
     if (index == 0) state.banks.clear(epoch + 1);
     launch = launch_number;
     launch_iteration = iteration = t;
-    ring.slot_bytes = table.ring_slot_bytes;
     // Never 0, and no other launch of the program has it.
     task.stamp = static_cast<uint32_t>(epoch * shared->launches.size() + launch + 1);
     std::fill(meetings.begin(), meetings.end(), 0);
@@ -55,7 +55,7 @@ void VirtualUnit::execute(int64_t launch_number, int32_t t) {
         if (shared->control.stopped()) break;
     }
     shared->control.leave_launch();
-    state.exits.fetch_add(1, std::memory_order_release);
+    state.exits.fetch_add(1, std::memory_order_relaxed);
 }
 
 // Executes one instruction and moves to the next; false at the end of the stream.
@@ -92,13 +92,14 @@ void VirtualUnit::run_task(int32_t body) {
     if (shared->sizes.poison != 0) memset(scratch.get(), 0xff, shared->sizes.scratch_bytes);
     const RammerBody service = rammer_services[body];
     if (service != nullptr) {
-        ring.chunks.clear();
-        ring.taken = 0;
+        chunks.clear();
         service(&task);
     }
     rammer_bodies[body](&task);
-    if (service != nullptr && ring.taken != ring.chunks.size()) {
-        fail(kRingCount, body, static_cast<int64_t>(ring.chunks.size()), static_cast<int64_t>(ring.taken));
+    if (service == nullptr) return;
+    const int64_t pushed = static_cast<int64_t>(chunks.pushed.size());
+    for (const std::size_t count : {chunks.taken, chunks.released}) {
+        if (static_cast<int64_t>(count) != pushed) fail(kRingCount, 0, static_cast<int64_t>(count), pushed);
     }
 }
 
@@ -152,6 +153,19 @@ void VirtualUnit::end_loop(const int32_t* words) {
     ++instruction;
 }
 
+void VirtualUnit::push(const void* weights, int64_t bytes) {
+    const int64_t fits = shared->tables.launches[launch].ring_slot_bytes;
+    if (bytes > fits) fail(kRingSlot, 0, bytes, fits);
+    chunks.pushed.push_back(weights);
+}
+
+const void* VirtualUnit::take() {
+    const int64_t slots = shared->tables.launches[launch].ring_slots;
+    const int64_t held = static_cast<int64_t>(++chunks.taken - chunks.released);
+    if (held > slots) fail(kRingHeld, 0, held, slots);
+    return chunks.taken <= chunks.pushed.size() ? chunks.pushed[chunks.taken - 1] : chunks.empty_slot.get();
+}
+
 void VirtualUnit::fail(FailureKind kind, int64_t counter, int64_t value, int64_t wanted) {
     shared->control.fail({kind, counter, value, wanted, launch, static_cast<int64_t>(index), instruction, iteration});
 }
@@ -160,22 +174,17 @@ void VirtualUnit::fail(FailureKind kind, int64_t counter, int64_t value, int64_t
 
 extern "C" {
 
-void rammer_ring_push(rammer::Task* task, const void* weights, int64_t bytes) {
-    rammer::Ring& ring = task->unit->ring;
-    ring.chunks.push_back(weights);
-    if (bytes > ring.slot_bytes) task->unit->fail(rammer::kRingSlot, 0, bytes, ring.slot_bytes);
+void rammer_ring_push(const rammer::Task* task, const void* weights, int64_t bytes) {
+    task->unit->push(weights, bytes);
 }
 
-const void* rammer_ring_wait(rammer::Task* task) {
-    const rammer::Ring& ring = task->unit->ring;
-    return ring.taken < ring.chunks.size() ? ring.chunks[ring.taken] : ring.empty_slot.get();
-}
+const void* rammer_ring_wait(const rammer::Task* task) { return task->unit->take(); }
 
-void rammer_ring_release(rammer::Task* task) { ++task->unit->ring.taken; }
+void rammer_ring_release(const rammer::Task* task) { ++task->unit->chunks.released; }
 
-uint64_t rammer_wait_word(rammer::Task* task, const uint64_t* word) {
+rammer::Word rammer_wait_word(const rammer::Task* task, const rammer::Word* word) {
     const uint32_t stamp = task->stamp;
-    uint64_t bits = 0;
+    rammer::Word bits = 0;
     const auto ready = [word, stamp, &bits] {
         bits = __atomic_load_n(word, __ATOMIC_ACQUIRE);
         return static_cast<uint32_t>(bits >> 32) == stamp;

@@ -49,12 +49,17 @@ struct Shared {
     const int32_t* scalars = nullptr;
 };
 
-// The weights of the task at work: the ring's slots are the weights themselves.
-struct Ring {
-    std::vector<const void*> chunks;
+// The chunks of weights of the task at work: the slots of the ring are the weights themselves.
+struct Chunks {
+    std::vector<const void*> pushed;
     std::size_t taken = 0;
-    int64_t slot_bytes = 0;
+    std::size_t released = 0;
     Memory empty_slot;  // handed out where a body takes more than was pushed
+
+    void clear() {
+        pushed.clear();
+        taken = released = 0;
+    }
 };
 
 struct alignas(kCacheLine) VirtualUnit {
@@ -62,13 +67,16 @@ struct alignas(kCacheLine) VirtualUnit {
     std::size_t index = 0;
     Memory scratch;
     Memory pinned;
-    Ring ring;
+    Chunks chunks;
     std::vector<char*> spaces;
 
     void allocate_memory(Shared& program, std::size_t number);
 
     // Executes this vEU's stream of a launch, at host loop index t.
     void execute(int64_t launch_number, int32_t t);
+
+    void push(const void* weights, int64_t bytes);
+    const void* take();
 
     void fail(FailureKind kind, int64_t counter, int64_t value, int64_t wanted);
 
