@@ -108,8 +108,8 @@ def test_a_body_that_does_not_compile_is_named() -> None:
 
 
 def test_a_missing_function_does_not_link() -> None:
+    absent = replace(setting(1.0), bodies=(Body("absent", "", service=False),))
     with pytest.raises(CompileError, match="the program does not link: "):
-        absent = replace(setting(1.0), bodies=(Body("absent", "", service=False),))
         build.build_main(absent, find_compiler(), CompileCache())
 
 
