@@ -29,27 +29,26 @@ constexpr unsigned first_group_barrier = 2;
 
 // ---------------------------------------------------------------------------------------------------- state of a vEU
 
-enum class Failure : int { none = 0, wait = 1, barrier = 2, word = 3, ring = 4, ring_excess = 5 };
+// What was waited for in vain; the numbers are repeated in cuda/failure.py.
+enum class Failure : int { none = 0, event = 1, barrier = 2, word = 3, ring = 4, ring_excess = 5 };
 
-// Why a launch was given up; the host reads it. The layout is repeated in cuda/control.py.
+// The first wait of a launch that failed; it is written to the host. Repeated in cuda/failure.py.
 struct Error {
   int kind;
-  int index;        // event or barrier
-  unsigned value;   // of the counter, or the upper half of the word
+  int index;         // counter, barrier or slot of the ring
+  unsigned value;    // what the counter, or the upper half of the word, held
   unsigned wanted;
+  int launch;
   int veu;
   int instruction;
   int iteration;
-  int counter;
-  Word address;     // of the word
 };
 
 // One a launch, in global memory; zero when the program is loaded and after a failure.
 struct Control {
-  Word exits;
+  Word exits;        // of vEUs, in all runs of the launch so far
   unsigned aborted;
   unsigned claimed;
-  Error error;
 };
 
 // One use of a body. Where it lies in the queue, its operands and parameters follow it.
@@ -60,21 +59,18 @@ struct Task {
   void** operands;
   const int* parameters;
   unsigned tag;      // upper half of the words that are valid in this launch
-  int instruction;
 };
 
-// Where a warp of the compute role, or the service role, stands in the ring between two tasks.
+// A place in the ring: a slot, and whether its current phase is even or odd.
 struct RingPosition {
   int slot;
   unsigned parity;
 };
 
-// The first wait inside a body that failed.
-struct BodyFailure {
-  int kind;
-  int index;
-  unsigned value;
-  unsigned wanted;
+// Where a warp of the compute role stands between two tasks.
+struct RingReader {
+  RingPosition position;  // of the next chunk
+  int release_slot;       // of the oldest chunk that is still held
 };
 
 struct State {
@@ -82,19 +78,19 @@ struct State {
   Word ring_empty[ring_slots_maximum];
   Word queue_full[queue_slots];
   Word queue_empty[queue_slots];
-  RingPosition readers[32];
+  RingReader readers[32];
   RingPosition writer;
-  BodyFailure failure;
+  Error failure;     // the first of this vEU; kind, index, value and wanted
   int stop;          // this vEU leaves as soon as it can
   Control* control;
   Word timeout;      // nanoseconds that a wait may take
-  int veu;
+  unsigned tag;      // upper half of the words that are valid in this launch
   int scratch_offset;  // in rammer_shared
 };
 
 constexpr unsigned offsetof_ring_full = 0;
 constexpr unsigned offsetof_ring_empty = 8 * ring_slots_maximum;
-constexpr unsigned ring_offset = (sizeof(State) + 1023) / 1024 * 1024;
+constexpr unsigned ring_offset = (sizeof(State) + 127) / 128 * 128;
 
 RAMMER_DEVICE State* state() { return reinterpret_cast<State*>(rammer_shared); }
 
@@ -268,8 +264,8 @@ struct Spin {
   }
 };
 
-// Ends a wait that failed inside a body: the body goes on with whatever it has, every later wait of this vEU ends at
-// once, and the dispatcher reports the first failure and leaves.
+// Ends a wait that failed. A body goes on with whatever it has, every later wait of this vEU ends soon, and the
+// dispatcher reports the first failure and leaves.
 RAMMER_DEVICE void give_up(Patience patience, Failure kind, int index, unsigned value, unsigned wanted) {
   State* veu = state();
   if (patience == Patience::exhausted && atomicCAS(&veu->failure.kind, 0, static_cast<int>(kind)) == 0) {
@@ -324,10 +320,10 @@ class Ring {
   RAMMER_DEVICE explicit Ring(const Task*) : base_(shared_address(rammer_shared)) {
     // Opaque, or the compiler computes the base anew (with a slow S2UR) at every use.
     asm("" : "+r"(base_));
-    const RingPosition reader = state()->readers[threadIdx.x / 32];
-    slot_ = reader.slot;
-    parity_ = reader.parity;
-    release_slot_ = reader.slot;
+    const RingReader reader = state()->readers[threadIdx.x / 32];
+    slot_ = reader.position.slot;
+    parity_ = reader.position.parity;
+    release_slot_ = reader.release_slot;
   }
 
   template <typename T>
@@ -347,9 +343,9 @@ class Ring {
 
   // Leaves the position to the next task.
   RAMMER_DEVICE void close() {
-    RingPosition* reader = &state()->readers[threadIdx.x / 32];
+    RingReader* reader = &state()->readers[threadIdx.x / 32];
     __syncwarp();
-    if (lane() == 0) *reader = RingPosition{slot_, parity_};
+    if (lane() == 0) *reader = RingReader{{slot_, parity_}, release_slot_};
     __syncwarp();
   }
 
@@ -370,13 +366,27 @@ class Ring {
     }
   }
 
-  friend RAMMER_DEVICE void ring_push(const Task*, const void*, int);
-
   unsigned base_;
   int slot_;
   unsigned parity_;
   int release_slot_;
 };
+
+// The same for bodies that take a chunk now and then: the position stays in shared memory, which costs more for each chunk.
+// A task uses either these or a Ring.
+template <typename T>
+RAMMER_DEVICE const T* ring_wait(const Task* task) {
+  Ring ring(task);
+  const T* chunk = ring.wait<T>();
+  ring.close();
+  return chunk;
+}
+
+RAMMER_DEVICE void ring_release(const Task* task) {
+  Ring ring(task);
+  ring.release();
+  ring.close();
+}
 
 // Copies `bytes` of weights (a multiple of 16, at most a slot; 16-byte aligned) into the next slot once it is free. Called
 // by a whole warp, in service functions only.
@@ -395,7 +405,11 @@ RAMMER_DEVICE void ring_push(const Task*, const void* weights, int bytes) {
       break;
     }
   }
-  if (__any_sync(~0u, stopped)) return;
+  if (__any_sync(~0u, stopped)) {
+    // Either the launch was given up, or the compute role ended without this chunk.
+    give_up(Patience::exhausted, Failure::ring_excess, slot, 0, 0);
+    return;
+  }
 #if __CUDA_ARCH__ >= 900
   if (lane() == 0) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(full), "r"(bytes) : "memory");

@@ -1,0 +1,1 @@
+"""Compile, load and run program images on a CUDA device."""

@@ -1,0 +1,103 @@
+"""A program image to loadable kernels: bodies compiled one by one, then linked with a dispatcher."""
+
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import repeat
+
+import numpy as np
+
+from rammer_ir.runtime.cuda.checks import check_image
+from rammer_ir.runtime.cuda.dispatcher import body_request, dispatcher_request
+from rammer_ir.runtime.cuda.layout import Geometry, geometry
+from rammer_ir.runtime.cuda.linker import link
+from rammer_ir.runtime.cuda.nvrtc import CompiledObject, CompileRequest, FunctionResources, compile_object
+from rammer_ir.runtime.interface import ByteCache
+from rammer_ir.runtime.program_image import LaunchImage, Opcode, ProgramImage
+
+
+@dataclass(frozen=True)
+class BuiltKernel:
+    """One loadable kernel, and the numbers of the launches that it serves."""
+
+    cubin: bytes
+    geometry: Geometry
+    launches: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class BuiltProgram:
+    """The kernels of a program, and the resources of its functions by name, for reports."""
+
+    architecture: str
+    kernels: tuple[BuiltKernel, ...]
+    functions: Mapping[str, FunctionResources]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    launches: tuple[int, ...]
+    geometry: Geometry
+    requests: tuple[CompileRequest, ...]
+
+
+def build(image: ProgramImage, architecture: str, cache: ByteCache | None = None) -> BuiltProgram:
+    """
+    Compile and link the kernels of `image`; needs no GPU.
+
+    Launches that agree in threads, registers and ring share a kernel. Raises CompileError, and VerificationError if the
+    image breaks a rule of this runtime.
+    """
+    check_image(image)
+    plans = [_plan(image, group, architecture) for group in _groups(image.launches)]
+    compiled = _compile_all([request for plan in plans for request in plan.requests], cache)
+    kernels = tuple(_link(image, plan, compiled, architecture, cache) for plan in plans)
+    functions = {function.name: function for result in compiled.values() for function in result.functions}
+    return BuiltProgram(architecture, kernels, functions)
+
+
+def _groups(launches: tuple[LaunchImage, ...]) -> list[list[int]]:
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, launch in enumerate(launches):
+        key = (launch.threads, launch.service_threads, launch.registers, launch.ring_slots, launch.ring_slot_bytes)
+        groups.setdefault(key, []).append(number)
+    return list(groups.values())
+
+
+def _plan(image: ProgramImage, numbers: list[int], architecture: str) -> _Plan:
+    launches = [image.launches[number] for number in numbers]
+    shape = geometry(image, launches)
+    bodies = [(number, image.bodies[number]) for number in _bodies_in_use(image, launches)]
+    requests = [dispatcher_request(bodies, shape, architecture)]
+    requests += [body_request(body, shape, architecture) for _, body in bodies]
+    return _Plan(tuple(numbers), shape, tuple(requests))
+
+
+def _bodies_in_use(image: ProgramImage, launches: Iterable[LaunchImage]) -> list[int]:
+    opcodes = image.instructions[:, 0]
+    ends = np.flatnonzero(opcodes == Opcode.END)
+    used: set[int] = set()
+    for start in {start for launch in launches for start in launch.streams}:
+        stream = image.instructions[start : ends[np.searchsorted(ends, start)]]
+        used.update(int(body) for body in np.unique(stream[stream[:, 0] == Opcode.RUN, 1]))
+    return sorted(used)
+
+
+def _link(
+    image: ProgramImage,
+    plan: _Plan,
+    compiled: Mapping[str, CompiledObject],
+    architecture: str,
+    cache: ByteCache | None,
+) -> BuiltKernel:
+    objects = {request.name: compiled[request.key].cubin for request in plan.requests}
+    return BuiltKernel(link(image.name, objects, architecture, cache), plan.geometry, plan.launches)
+
+
+def _compile_all(requests: list[CompileRequest], cache: ByteCache | None) -> dict[str, CompiledObject]:
+    """The compiled objects by key, each source once, on as many threads as there are cores."""
+    distinct = {request.key: request for request in requests}
+    with ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, max(len(distinct), 1))) as pool:
+        results = pool.map(compile_object, distinct.values(), repeat(cache))
+        return dict(zip(distinct, results, strict=True))

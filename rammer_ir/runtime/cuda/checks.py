@@ -1,0 +1,123 @@
+"""What the CUDA runtime demands of a program image, checked before anything is compiled."""
+
+import re
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rammer_ir.errors import VerificationError
+from rammer_ir.runtime.cuda.layout import RING_SLOTS_MAXIMUM, SERVICE_WARPS, WARP
+from rammer_ir.runtime.program_image import INSTRUCTION_WORDS, Body, LaunchImage, Opcode, ProgramImage
+
+_THREADS_MAXIMUM: Final = 1024
+_SPACES_MAXIMUM: Final = 400
+"""As many addresses, and some scalars, as fit in the 4 KB of a kernel's parameters."""
+
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+def check_image(image: ProgramImage) -> None:
+    """Raise VerificationError, naming the launch or the instruction, if the device could not execute `image`."""
+    for body in image.bodies:
+        _check(_NAME.fullmatch(body.name) is not None, image, f"kernel body {body.name!r} has no name of a C function")
+    names = [body.name for body in image.bodies]
+    _check(len(set(names)) == len(names), image, "two kernel bodies have the same name")
+    _check(
+        len(image.inputs) + len(image.outputs) + len(image.scalars) <= _SPACES_MAXIMUM,
+        image,
+        f"inputs, outputs and scalars are more than {_SPACES_MAXIMUM}",
+    )
+    _check_table(image)
+    checked: set[int] = set()
+    for launch in image.launches:
+        _check_launch(image, launch)
+        for start in launch.streams:
+            if start not in checked:
+                checked.add(start)
+                _check_stream(image, launch, start)
+
+
+def _check(condition: bool, image: ProgramImage, message: str) -> None:
+    if not condition:
+        raise VerificationError(message, location=image.name)
+
+
+def _check_table(image: ProgramImage) -> None:
+    table = image.instructions
+    _check(
+        table.ndim == 2 and table.shape[1] == INSTRUCTION_WORDS, image, "the instruction table is not of shape [n, 8]"
+    )
+    _check_words(image, Opcode.RUN, 1, len(image.bodies), "a kernel body")
+    _check_words(image, Opcode.RUN, 2, len(image.descriptors), "a descriptor")
+    _check_words(image, Opcode.BARRIER, 1, image.barriers, "a barrier")
+    _check_words(image, Opcode.WAIT, 1, image.counters, "a counter")
+    _check_words(image, Opcode.WAIT, 5, len(image.events), "an event")
+    _check_words(image, Opcode.SIGNAL, 1, image.counters, "a counter")
+    waits = table[table[:, 0] == Opcode.WAIT]
+    _check(bool(np.all(waits[:, 1] + waits[:, 2] <= image.counters)), image, "a wait is for counters that do not exist")
+
+
+def _check_words(image: ProgramImage, opcode: Opcode, word: int, limit: int, what: str) -> None:
+    table = image.instructions
+    places = np.flatnonzero(table[:, 0] == opcode)
+    wrong = places[(table[places, word] < 0) | (table[places, word] >= limit)]
+    if wrong.size:
+        number = int(table[wrong[0], word])
+        raise VerificationError(
+            f"instruction {int(wrong[0])} ({opcode.name}) names {what} {number}, there are {limit}", location=image.name
+        )
+
+
+def _check_launch(image: ProgramImage, launch: LaunchImage) -> None:
+    def check(condition: bool, message: str) -> None:
+        _check(condition, image, f"launch {launch.name!r}: {message}")
+
+    check(launch.veus > 0, "it has no vEUs")
+    threads, service = launch.threads, launch.service_threads
+    check(threads > 0 and threads % WARP == 0, f"{threads} threads are no whole warps")
+    check(
+        service == 0 or (service >= SERVICE_WARPS * WARP and service % WARP == 0),
+        f"{service} service threads: there must be none, or whole warps, at least {SERVICE_WARPS}",
+    )
+    check(threads + service <= _THREADS_MAXIMUM, f"{threads + service} threads, a block has {_THREADS_MAXIMUM}")
+    check(launch.ring_slots <= RING_SLOTS_MAXIMUM, f"{launch.ring_slots} ring slots, at most {RING_SLOTS_MAXIMUM}")
+    check(launch.ring_slot_bytes % 128 == 0, f"a ring slot of {launch.ring_slot_bytes} bytes is no multiple of 128")
+    check(launch.ring_slots != 1, "a ring of one slot")
+
+
+def _check_stream(image: ProgramImage, launch: LaunchImage, start: int) -> None:
+    """The stream ends, its loops match and do something, its bodies have the service role they need."""
+    table = image.instructions
+    ends = np.flatnonzero(table[start:, 0] == Opcode.END) if 0 <= start < len(table) else np.empty(0, np.int64)
+    _check(ends.size > 0, image, f"launch {launch.name!r}: the stream at instruction {start} has no end")
+    stream = table[start : start + int(ends[0]) + 1]
+    _check_loops(image, stream, start)
+    streamed = [body for body in _bodies(image, stream) if body.service]
+    if streamed:
+        has_ring = launch.service_threads > 0 and launch.ring_slots > 0
+        _check(
+            has_ring,
+            image,
+            f"launch {launch.name!r} runs {streamed[0].name!r}, which takes weights from a ring: it needs service "
+            "threads and ring slots",
+        )
+
+
+def _bodies(image: ProgramImage, stream: NDArray[np.int32]) -> list[Body]:
+    return [image.bodies[int(number)] for number in np.unique(stream[stream[:, 0] == Opcode.RUN, 1])]
+
+
+def _check_loops(image: ProgramImage, stream: NDArray[np.int32], start: int) -> None:
+    opened: int | None = None
+    for place in np.flatnonzero(np.isin(stream[:, 0], (Opcode.FOR, Opcode.NEXT))):
+        index, words = start + int(place), stream[place]
+        if words[0] == Opcode.FOR:
+            _check(opened is None, image, f"the loops at instructions {opened} and {index} nest")
+            _check(int(words[2]) < len(image.scalars), image, f"the loop at instruction {index} has no such scalar")
+            opened = index
+        else:
+            matches = opened is not None and words[1] == opened + 1 < index and stream[opened - start, 3] == index + 1
+            _check(matches, image, f"the loop that ends at instruction {index} is empty or does not match its start")
+            opened = None
+    _check(opened is None, image, f"the loop at instruction {opened} has no end")
