@@ -1,0 +1,72 @@
+"""Building `rop.generic`s: what is read and written at which index, and the arithmetic between."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from xdsl.builder import Builder, ImplicitBuilder
+from xdsl.dialects.builtin import AffineMapAttr, TensorType, UnitAttr
+from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.ir.affine import AffineExpr, AffineMap
+
+from rammer_ir.dialects.rop import Combiner, GenericOp, YieldOp
+from rammer_ir.frontend.scalars import number
+
+
+@dataclass(frozen=True)
+class Read:
+    """An input of a generic: the element at `indices`; `pad` where they are out of range (None: they never are)."""
+
+    tensor: SSAValue
+    indices: Sequence[AffineExpr]
+    pad: float | None = None
+
+    @property
+    def element_type(self) -> Attribute:
+        return cast("TensorType[Attribute]", self.tensor.type).element_type
+
+
+@dataclass(frozen=True)
+class Write:
+    """
+    A result of a generic: the element at `indices`, over the loop dimensions that they leave out by `combiner`.
+
+    `into` has the initial contents.
+    """
+
+    type: TensorType[Attribute]
+    indices: Sequence[AffineExpr]
+    combiner: Combiner = Combiner.NONE
+    into: SSAValue | None = None
+
+
+def build_body(elements: Sequence[Attribute], body: Callable[..., SSAValue | Sequence[SSAValue]]) -> Region:
+    """A region that takes elements and yields what `body` makes of them."""
+    block = Block(arg_types=elements)
+    with ImplicitBuilder(block) as arguments:
+        results = body(*arguments)
+        YieldOp(*((results,) if isinstance(results, SSAValue) else results))
+    return Region(block)
+
+
+def generic(
+    builder: Builder,
+    bounds: Sequence[int],
+    reads: Sequence[Read],
+    writes: Sequence[Write],
+    body: Callable[..., SSAValue | Sequence[SSAValue]],
+) -> Sequence[SSAValue]:
+    """Inserts a generic over loops of the given bounds and gives its results; `body` takes one scalar a read."""
+    pads = [UnitAttr() if read.pad is None else number(read.pad, read.element_type) for read in reads]
+    initial = [write.into for write in writes if write.into is not None]
+    op = GenericOp(
+        bounds,
+        [AffineMapAttr(AffineMap(len(bounds), 0, tuple(item.indices))) for item in (*reads, *writes)],
+        [read.tensor for read in reads],
+        [write.type for write in writes],
+        build_body([read.element_type for read in reads], body),
+        reduce=[write.combiner for write in writes],
+        pad=None if all(read.pad is None for read in reads) else pads,
+        into=initial,
+    )
+    return builder.insert(op).results

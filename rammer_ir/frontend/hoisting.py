@@ -1,0 +1,60 @@
+"""What a program would compute from weights alone becomes a derived weight, computed once."""
+
+from math import prod
+from typing import cast
+
+from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.rewriter import InsertPoint, Rewriter
+
+from rammer_ir.dialects.rop import GenericOp, GetWeightOp, WeightOp, YieldOp
+from rammer_ir.frontend.names import SymbolNames
+from rammer_ir.locations import set_location
+
+
+def hoist_weight_computations(module: ModuleOp, symbols: SymbolNames) -> None:
+    """
+    Replaces generics that read nothing but weights by derived weights, named after their results.
+
+    Views of a weight stay: they cost nothing once they are part of a map. So does what is larger than its sources,
+    such as a weight that is expanded.
+    """
+    for op in list(module.walk()):
+        if isinstance(op, GenericOp) and isinstance(op.parent_op(), FuncOp) and _is_worth_deriving(op):
+            _derive(op, symbols)
+
+
+def _is_worth_deriving(op: GenericOp) -> bool:
+    if len(op.res) != 1 or op.into or op.at or not op.inputs:
+        return False
+    if not all(isinstance(value.owner, GetWeightOp) for value in op.inputs):
+        return False
+    is_view = len(op.inputs) == 1 and len(list(op.body.block.ops)) == 1
+    return not is_view and _elements(op.res[0]) <= sum(_elements(value) for value in op.inputs)
+
+
+def _elements(value: SSAValue) -> int:
+    return prod(cast("TensorType[Attribute]", value.type).get_shape())
+
+
+def _derive(op: GenericOp, symbols: SymbolNames) -> None:
+    result = cast("TensorType[Attribute]", op.res[0].type)
+    recipe = Block()
+    copies: dict[SSAValue, SSAValue] = {}
+    for read in dict.fromkeys(value.owner for value in op.inputs):
+        assert isinstance(read, GetWeightOp)
+        copy = GetWeightOp(read.weight.string_value(), read.result.type)
+        recipe.add_op(copy)
+        copies[read.result] = copy.result
+    computed = op.clone(copies)
+    recipe.add_ops([computed, YieldOp(*computed.res)])
+    symbol = symbols.new(op.res[0].name_hint or "derived")
+    weight = WeightOp(symbol, result, recipe=Region(recipe))
+    set_location(weight, op.location)
+    function = op.parent_op()
+    assert function is not None
+    Rewriter.insert_op(weight, InsertPoint.before(function))
+    read = GetWeightOp(symbol, result)
+    read.location = op.location
+    Rewriter.replace_op(op, [read])

@@ -1,0 +1,76 @@
+"""Types of a node's outputs, by ONNX's own shape inference: node by node, with the constants known so far."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import onnx
+import onnx.defs
+import onnx.shape_inference
+from onnx import TensorProto, TypeProto
+
+from rammer_ir.errors import InvalidInputError
+from rammer_ir.frontend.element_types import dtype_of_onnx, onnx_of_dtype
+from rammer_ir.frontend.limits import checked_bytes
+from rammer_ir.frontend.names import quoted
+from rammer_ir.frontend.node import OutputType, node_label, unsupported_op
+from rammer_ir.frontend.preparation import first_line, normal_domain
+from rammer_ir.frontend.value import Value
+
+_MOST_KNOWN_ELEMENTS: Final = 4096
+"""Larger constants are not shown to shape inference: what shapes depend on are short lists."""
+
+
+def infer_output_types(
+    proto: onnx.NodeProto, opsets: Mapping[str, int], inputs: Sequence[Value | None]
+) -> list[OutputType | None]:
+    """
+    The types of the node's outputs, None for those that are left out; known extents are within the limits.
+
+    Raises UnsupportedModelError for ops that ONNX does not define and for outputs that are no tensors of a supported
+    type, InvalidInputError where the inputs do not fit the op.
+    """
+    opset = opsets.get(normal_domain(proto.domain), 1)
+    present = [value for value in inputs if value is not None]
+    try:
+        schema = onnx.defs.get_schema(proto.op_type, opset, normal_domain(proto.domain))
+    except onnx.defs.SchemaError:
+        raise unsupported_op(proto, opset) from None
+    try:
+        types = onnx.shape_inference.infer_node_outputs(
+            schema,
+            proto,
+            {value.name: _type_proto(value) for value in present},
+            {value.name: _tensor_proto(value) for value in present if _is_shown(value)},
+            opset_imports=[onnx.helper.make_opsetid(domain, version) for domain, version in opsets.items()],
+        )
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError, ValueError) as error:
+        raise InvalidInputError(
+            f"the inputs do not fit op {quoted(proto.op_type)[1:-1]} (opset {opset}): {first_line(error)}",
+            location=f"node {quoted(node_label(proto))}",
+        ) from error
+    return [_output_type(proto, opset, types.get(name), name) if name else None for name in proto.output]
+
+
+def _is_shown(value: Value) -> bool:
+    return value.constant is not None and value.constant.size <= _MOST_KNOWN_ELEMENTS
+
+
+def _type_proto(value: Value) -> TypeProto:
+    return onnx.helper.make_tensor_type_proto(onnx_of_dtype(value.dtype), value.shape)
+
+
+def _tensor_proto(value: Value) -> TensorProto:
+    assert value.constant is not None
+    return onnx.numpy_helper.from_array(value.constant, value.name)
+
+
+def _output_type(proto: onnx.NodeProto, opset: int, inferred: TypeProto | None, name: str) -> OutputType:
+    if inferred is None or not inferred.HasField("tensor_type"):
+        raise unsupported_op(proto, opset, f"gives output {quoted(name)}, which is no tensor of known type")
+    tensor = inferred.tensor_type
+    dtype = dtype_of_onnx(tensor.elem_type, f"value {quoted(name)}")
+    if not tensor.HasField("shape"):
+        return OutputType(dtype, None)
+    shape = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim)
+    checked_bytes([1 if extent is None else extent for extent in shape], dtype.itemsize, f"value {quoted(name)}")
+    return OutputType(dtype, shape)

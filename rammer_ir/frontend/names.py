@@ -1,0 +1,44 @@
+"""Names that come from a model: untrusted text, made fit for symbols and for messages."""
+
+import re
+from typing import Final
+
+LONGEST_SYMBOL: Final = 48
+LONGEST_QUOTE: Final = 120
+
+
+def quoted(name: str) -> str:
+    """The name in double quotes on one line, control characters escaped, cut where it is very long."""
+    escaped = name.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+    if len(escaped) > LONGEST_QUOTE:
+        escaped = f"{escaped[:LONGEST_QUOTE]}..."
+    return f'"{escaped}"'
+
+
+def identifier(name: str) -> str:
+    """The name with all but ASCII letters, digits and underscores replaced: a C identifier of bounded length."""
+    cleaned = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:LONGEST_SYMBOL]
+    return cleaned if cleaned and not cleaned[0].isdigit() else f"_{cleaned}"
+
+
+def value_name(name: str) -> str | None:
+    """A name hint for SSA values; None if the name has nothing to start one with."""
+    candidate = identifier(name)
+    return candidate if candidate[0].isalpha() else None
+
+
+class SymbolNames:
+    """Hands out symbol names, each once."""
+
+    def __init__(self, *reserved: str) -> None:
+        self._taken = set(reserved)
+
+    def new(self, name: str) -> str:
+        """`identifier(name)`, with a number behind it if that is taken."""
+        base = identifier(name)
+        candidate, number = base, 0
+        while candidate in self._taken:
+            number += 1
+            candidate = f"{base}_{number}"
+        self._taken.add(candidate)
+        return candidate

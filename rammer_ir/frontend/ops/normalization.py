@@ -1,0 +1,111 @@
+"""Normalisation: over a batch (at inference, by known statistics), over a layer, over neighbouring channels."""
+
+from math import prod
+
+from xdsl.dialects.builtin import f32
+from xdsl.ir import SSAValue
+
+from rammer_ir.dialects.rop import Combiner
+from rammer_ir.frontend import scalars
+from rammer_ir.frontend.generics import Read, Write
+from rammer_ir.frontend.graph_builder import GraphBuilder
+from rammer_ir.frontend.indices import loop_dims
+from rammer_ir.frontend.node import Node
+from rammer_ir.frontend.registry import onnx_op
+from rammer_ir.frontend.value import Value
+
+
+@onnx_op("BatchNormalization", since=7)
+def batch_normalization(node: Node, build: GraphBuilder) -> Value:
+    """
+    scale (x - mean) / sqrt(variance + epsilon) + bias, per channel.
+
+    As factor x + addend: the two depend on parameters alone, so that they become derived weights.
+    """
+    node.refuse_outputs_from(1)
+    if node.integer("training_mode", 0) or not node.integer("spatial", 1):
+        raise node.error("in training mode, or not per channel, is not supported")
+    operand, scale, bias, mean, variance = (node.input(position) for position in range(5))
+    if operand.rank < 2:
+        raise node.error("needs an input of two or more dimensions")
+    epsilon = node.floating("epsilon", 1e-5)
+    channels = scale.shape
+
+    def factor_of(s: SSAValue, v: SSAValue) -> SSAValue:
+        return scalars.divide(s, scalars.square_root(scalars.add(v, scalars.constant_like(epsilon, v))))
+
+    factor = build.pointwise([scale, variance], channels, factor_of)
+    addend = build.pointwise(
+        [bias, mean, factor], channels, lambda b, m, f: scalars.subtract(b, scalars.multiply(m, f))
+    )
+    dims = loop_dims(operand.rank)
+    per_channel = [Read(build.read(value), [dims[1]]) for value in (factor, addend)]
+    return build.generic(
+        operand.shape,
+        [Read(build.read(operand), dims), *per_channel],
+        [Write(operand.type, dims)],
+        lambda x, f, a: scalars.add(scalars.multiply(x, f), a),
+    )[0]
+
+
+@onnx_op("LayerNormalization", since=17)
+def layer_normalization(node: Node, build: GraphBuilder) -> list[Value | None]:
+    """
+    scale (x - mean) / sqrt(variance + epsilon) + bias over the dimensions from the axis on.
+
+    Numbers of 16 bits are computed with as 32. The further results are the mean and 1 / sqrt(variance + epsilon).
+    """
+    operand, scale, bias = node.input(0), node.input(1), node.optional_input(2)
+    axes = range(node.axis("axis", -1, operand.rank), operand.rank)
+    epsilon = node.floating("epsilon", 1e-5)
+    stash = f32 if node.integer("stash_type", 1) == 1 else operand.element_type
+    elements = prod(operand.shape[axis] for axis in axes)
+
+    def mean_of(total: SSAValue) -> SSAValue:
+        return scalars.divide(total, scalars.constant_like(elements, total))
+
+    def inverse_of(total: SSAValue) -> SSAValue:
+        variance = scalars.add(mean_of(total), scalars.constant_like(epsilon, total))
+        return scalars.reciprocal(scalars.square_root(variance))
+
+    def widen(x: SSAValue) -> SSAValue:
+        return scalars.convert(x, stash)
+
+    total = build.reduce(operand, axes, Combiner.ADD, body=widen, element_type=stash)
+    mean = build.pointwise([total], total.shape, mean_of)
+    deviation = build.pointwise([operand, mean], operand.shape, lambda x, m: scalars.subtract(widen(x), m), stash)
+    squares = build.reduce(deviation, axes, Combiner.ADD, body=lambda d: scalars.multiply(d, d))
+    inverse = build.pointwise([squares], squares.shape, inverse_of)
+
+    def scaled(d: SSAValue, i: SSAValue, s: SSAValue, *b: SSAValue) -> SSAValue:
+        normal = scalars.convert(scalars.multiply(d, i), operand.element_type)
+        product = scalars.multiply(normal, s)
+        return scalars.add(product, b[0]) if b else product
+
+    parameters = [scale] if bias is None else [scale, bias]
+    result = build.pointwise([deviation, inverse, *parameters], operand.shape, scaled, operand.element_type)
+    return [result, mean, inverse]
+
+
+@onnx_op("LRN", since=1)
+def local_response_normalization(node: Node, build: GraphBuilder) -> Value:
+    """x / (bias + alpha/size * sum of squares over `size` neighbouring channels)^beta."""
+    operand, size = node.input(0), node.integer("size", 0)
+    if operand.rank < 2 or size <= 0:
+        raise node.error("needs a size and an input of two or more dimensions")
+    dims = loop_dims(operand.rank + 1)
+    neighbour = dims[1] + dims[-1] - (size - 1) // 2
+    squares = build.generic(
+        [*operand.shape, size],
+        [Read(build.read(operand), [dims[0], neighbour, *dims[2:-1]], pad=0.0)],
+        [Write(operand.type, dims[:-1], Combiner.ADD)],
+        lambda x: scalars.multiply(x, x),
+    )[0]
+    slope = node.floating("alpha", 1e-4) / size
+    exponent, bias = node.floating("beta", 0.75), node.floating("bias", 1.0)
+
+    def body(x: SSAValue, total: SSAValue) -> SSAValue:
+        base = scalars.add(scalars.constant_like(bias, x), scalars.multiply(scalars.constant_like(slope, x), total))
+        return scalars.divide(x, scalars.power(base, scalars.constant_like(exponent, x)))
+
+    return build.pointwise([operand, squares], operand.shape, body)

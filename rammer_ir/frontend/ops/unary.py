@@ -1,0 +1,81 @@
+"""Element-wise functions of one tensor without parameters, and Cast."""
+
+from collections.abc import Callable
+from typing import Final
+
+import onnx
+from xdsl.dialects import math
+from xdsl.ir import Operation, SSAValue
+
+from rammer_ir.frontend import scalars
+from rammer_ir.frontend.element_types import dtype_of_onnx, element_type
+from rammer_ir.frontend.graph_builder import GraphBuilder
+from rammer_ir.frontend.names import quoted
+from rammer_ir.frontend.node import Node
+from rammer_ir.frontend.registry import onnx_op
+from rammer_ir.frontend.value import Value
+
+
+def _of_op(op: Callable[[SSAValue], Operation]) -> Callable[[SSAValue], SSAValue]:
+    return lambda value: op(value).results[0]
+
+
+_FUNCTIONS: Final[dict[str, tuple[int, Callable[[SSAValue], SSAValue]]]] = {
+    "Abs": (6, scalars.absolute),
+    "Ceil": (6, _of_op(math.CeilOp)),
+    "Cos": (7, _of_op(math.CosOp)),
+    "Erf": (9, scalars.error_function),
+    "Exp": (6, scalars.exponential),
+    "Floor": (6, _of_op(math.FloorOp)),
+    "Log": (6, scalars.logarithm),
+    "Neg": (6, scalars.negative),
+    "Not": (1, scalars.complement),
+    "Reciprocal": (6, scalars.reciprocal),
+    "Relu": (6, lambda value: scalars.maximum(value, scalars.constant_like(0, value))),
+    "Round": (11, _of_op(math.RoundEvenOp)),
+    "Sigmoid": (6, scalars.sigmoid),
+    "Sign": (9, scalars.sign),
+    "Sin": (7, _of_op(math.SinOp)),
+    "Softplus": (1, scalars.softplus),
+    "Softsign": (
+        1,
+        lambda value: scalars.divide(value, scalars.add(scalars.constant_like(1, value), scalars.absolute(value))),
+    ),
+    "Sqrt": (6, scalars.square_root),
+    "Tanh": (6, scalars.hyperbolic_tangent),
+}
+"""By op: the first opset with today's meaning, and the function."""
+
+
+def _importer(function: Callable[[SSAValue], SSAValue]) -> Callable[[Node, GraphBuilder], Value]:
+    def import_unary(node: Node, build: GraphBuilder) -> Value:
+        operand = node.input(0)
+        return build.pointwise([operand], operand.shape, function)
+
+    return import_unary
+
+
+for _name, (_since, _function) in _FUNCTIONS.items():
+    onnx_op(_name, since=_since)(_importer(_function))
+
+
+@onnx_op("Cast", since=6)
+def cast_elements(node: Node, build: GraphBuilder) -> Value:
+    """A conversion; floats go towards zero to integers."""
+    operand = node.input(0)
+    return _converted(node, build, operand, node.integer("to", onnx.TensorProto.UNDEFINED))
+
+
+@onnx_op("CastLike", since=15)
+def cast_like(node: Node, build: GraphBuilder) -> Value:
+    """A conversion to another tensor's element type."""
+    operand, like = node.input(0), node.input(1)
+    return _converted(node, build, operand, onnx.helper.np_dtype_to_tensor_dtype(like.dtype))
+
+
+def _converted(node: Node, build: GraphBuilder, operand: Value, to: int) -> Value:
+    what = f"the result of {quoted(node.label)}"
+    element = element_type(dtype_of_onnx(to, what), what)
+    if operand.element_type == element:
+        return operand
+    return build.pointwise([operand], operand.shape, lambda value: scalars.convert(value, element), element)

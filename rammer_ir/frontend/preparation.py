@@ -1,0 +1,172 @@
+"""A model made ready for import: checked, constants taken out, functions inlined, dead nodes dropped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import onnx.checker
+import onnx.defs
+import onnx.inliner
+
+from rammer_ir.errors import InvalidInputError, UnsupportedModelError
+from rammer_ir.frontend.element_types import Array, onnx_of_dtype
+from rammer_ir.frontend.names import quoted
+from rammer_ir.frontend.registry import find_handler
+from rammer_ir.frontend.tensors import TensorLoader
+
+_MOST_EXPANSIONS = 16
+
+
+@dataclass(frozen=True)
+class PreparedModel:
+    """
+    A model as the importer takes it.
+
+    `nodes` are in an order of execution, and all of them are needed for `outputs`. `inputs` are those that a user
+    gives; `constants` has the arrays of initializers and Constant nodes by name. `loader` reads further tensors.
+    """
+
+    nodes: Sequence[onnx.NodeProto]
+    inputs: Sequence[onnx.ValueInfoProto]
+    outputs: Sequence[str]
+    constants: dict[str, Array]
+    opsets: dict[str, int]
+    loader: TensorLoader
+
+
+def prepare_model(model: onnx.ModelProto, folder: Path | None) -> PreparedModel:
+    """
+    Prepare a model; its external data must lie in `folder`. The model is not changed.
+
+    Constants leave the model first, so that no later step copies them: the ONNX libraries work on serialised models.
+    Functions of the model are inlined, and ops that only the ONNX standard's own function bodies can explain.
+    Raises InvalidInputError for a model that breaks ONNX's rules, UnsupportedModelError for what cannot be imported.
+    """
+    opsets = _opsets(model)
+    loader = TensorLoader(folder)
+    if model.graph.sparse_initializer:
+        raise UnsupportedModelError("sparse constants are not supported: store them as dense tensors")
+    constants = {tensor.name: loader.load(tensor, tensor.name) for tensor in model.graph.initializer}
+    skeleton = _without_constants(model, constants)
+    _check(skeleton)
+    skeleton = _inline_functions(skeleton, opsets, constants)
+    nodes = list(skeleton.graph.node)
+    outputs = [output.name for output in skeleton.graph.output]
+    return PreparedModel(
+        nodes=_live_nodes(_take_constant_nodes(nodes, constants, loader), outputs),
+        inputs=[value for value in skeleton.graph.input if value.name not in constants],
+        outputs=outputs,
+        constants=constants,
+        opsets=opsets,
+        loader=loader,
+    )
+
+
+def normal_domain(domain: str) -> str:
+    """The domain, the standard's own as the empty text."""
+    return "" if domain == "ai.onnx" else domain
+
+
+def _opsets(model: onnx.ModelProto) -> dict[str, int]:
+    opsets = {normal_domain(entry.domain): entry.version for entry in model.opset_import}
+    newest = onnx.defs.onnx_opset_version()
+    if opsets.get("", 1) > newest:
+        raise UnsupportedModelError(f"the model uses opset {opsets['']}; the newest known is {newest}")
+    return opsets
+
+
+def _without_constants(model: onnx.ModelProto, constants: dict[str, Array]) -> onnx.ModelProto:
+    """A copy of the model with constants as plain inputs; not one of their bytes is copied."""
+    skeleton = onnx.ModelProto(ir_version=model.ir_version)
+    skeleton.opset_import.extend(model.opset_import)
+    skeleton.functions.extend(model.functions)
+    graph = skeleton.graph
+    graph.name = model.graph.name
+    graph.node.extend(model.graph.node)
+    graph.output.extend(model.graph.output)
+    graph.input.extend(value for value in model.graph.input if value.name not in constants)
+    for name, array in constants.items():
+        graph.input.append(onnx.helper.make_tensor_value_info(name, onnx_of_dtype(array.dtype), array.shape))
+    return skeleton
+
+
+def _check(skeleton: onnx.ModelProto) -> None:
+    try:
+        onnx.checker.check_model(skeleton)
+    except (onnx.checker.ValidationError, ValueError) as error:
+        raise InvalidInputError(f"the model breaks ONNX's rules: {first_line(error)}") from error
+
+
+def first_line(error: Exception) -> str:
+    """What an ONNX library's error says, on one line of bounded length."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return quoted(lines[0])[1:-1].replace('\\"', '"') if lines else type(error).__name__
+
+
+def _inline_functions(
+    skeleton: onnx.ModelProto, opsets: dict[str, int], constants: dict[str, Array]
+) -> onnx.ModelProto:
+    try:
+        if skeleton.functions:
+            skeleton = onnx.inliner.inline_local_functions(skeleton)
+        for _ in range(_MOST_EXPANSIONS):
+            expandable = _expandable_ops(skeleton.graph.node, opsets, constants)
+            if not expandable:
+                break
+            before = len(skeleton.graph.node)
+            skeleton = onnx.inliner.inline_selected_functions(skeleton, expandable, inline_schema_functions=True)
+            if len(skeleton.graph.node) == before:
+                break
+    except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
+        raise InvalidInputError(f"the model's functions cannot be inlined: {first_line(error)}") from error
+    return skeleton
+
+
+def _expandable_ops(
+    nodes: Sequence[onnx.NodeProto], opsets: dict[str, int], constants: dict[str, Array]
+) -> list[tuple[str, str]]:
+    """Ops that nothing imports, that are no constants, and that have a function body in the ONNX standard."""
+    known = set(constants)
+    found: dict[tuple[str, str], None] = {}
+    for node in nodes:
+        domain = normal_domain(node.domain)
+        if node.op_type in ("Shape", "Size") or all(name in known for name in node.input if name):
+            known.update(node.output)
+        elif find_handler(domain, node.op_type, opsets.get(domain, 1)) is None and _has_function_body(
+            domain, node.op_type, opsets.get(domain, 1)
+        ):
+            found[(domain, node.op_type)] = None
+    return list(found)
+
+
+def _has_function_body(domain: str, op_type: str, opset: int) -> bool:
+    if not onnx.defs.has(op_type, opset, domain):
+        return False
+    schema = onnx.defs.get_schema(op_type, opset, domain)
+    return schema.has_function or schema.has_context_dependent_function
+
+
+def _take_constant_nodes(
+    nodes: Sequence[onnx.NodeProto], constants: dict[str, Array], loader: TensorLoader
+) -> list[onnx.NodeProto]:
+    """Moves tensors of Constant nodes to the constants; Constant nodes of numbers stay, and are folded later."""
+    kept: list[onnx.NodeProto] = []
+    for node in nodes:
+        is_constant = node.op_type == "Constant" and not normal_domain(node.domain)
+        value = next((attribute for attribute in node.attribute if attribute.name == "value"), None)
+        if is_constant and value is not None:
+            constants[node.output[0]] = loader.load(value.t, node.output[0])
+        else:
+            kept.append(node)
+    return kept
+
+
+def _live_nodes(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str]) -> list[onnx.NodeProto]:
+    needed = set(outputs)
+    live: list[onnx.NodeProto] = []
+    for node in reversed(nodes):
+        if any(name in needed for name in node.output):
+            needed.update(name for name in node.input if name)
+            live.append(node)
+    return live[::-1]
