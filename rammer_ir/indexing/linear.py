@@ -8,6 +8,7 @@ from xdsl.ir.affine import (
     AffineConstantExpr,
     AffineDimExpr,
     AffineExpr,
+    AffineMap,
     AffineSymExpr,
 )
 
@@ -19,6 +20,15 @@ class LinearForm:
     constant: int = 0
     dims: dict[int, int] = field(default_factory=dict[int, int])
     symbols: dict[int, int] = field(default_factory=dict[int, int])
+
+    @property
+    def only_dim(self) -> int | None:
+        """The dimension that this form is, times 1 and plus nothing, if it is one."""
+        match list(self.dims.items()):
+            case [(dim, 1)] if not self.symbols and self.constant == 0:
+                return dim
+            case _:
+                return None
 
     def scaled(self, factor: int) -> "LinearForm":
         return LinearForm(
@@ -55,9 +65,7 @@ def linear_form(expression: AffineExpr) -> LinearForm | None:
             return None
 
 
-def _binary_form(
-    kind: AffineBinaryOpKind, lhs: LinearForm | None, rhs: LinearForm | None
-) -> LinearForm | None:
+def _binary_form(kind: AffineBinaryOpKind, lhs: LinearForm | None, rhs: LinearForm | None) -> LinearForm | None:
     if lhs is None or rhs is None:
         return None
     if kind is AffineBinaryOpKind.Add:
@@ -72,3 +80,13 @@ def _binary_form(
     if kind is AffineBinaryOpKind.Mod:
         return LinearForm(remainder)
     return LinearForm(quotient + (1 if kind is AffineBinaryOpKind.CeilDiv and remainder else 0))
+
+
+def result_dims(affine_map: AffineMap) -> tuple[frozenset[int], ...]:
+    """For each result of a map, the dimensions that it depends on, as written."""
+    return tuple(frozenset(result.used_dims()) for result in affine_map.results)
+
+
+def expression_size(affine_map: AffineMap) -> int:
+    """How many operations, variables and constants the map's results are written with."""
+    return sum(1 for result in affine_map.results for _ in result.dfs())
