@@ -266,3 +266,37 @@ def test_start_is_light(program: str) -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert result.stderr.strip() == ""
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    from onnx import TensorProto, helper
+
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 3]) for name in ("x", "y")]
+    node = helper.make_node("Relu", ["x"], ["y"], name="the node")
+    graph = helper.make_graph([node], "graph", value[:1], value[1:])
+    path = tmp_path / "model.onnx"
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)])
+    path.write_bytes(proto.SerializeToString())
+    return str(path)
+
+
+def test_onnx_model(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([model, "--print-debuginfo"]) == 0
+    out, err = capsys.readouterr()
+    assert "rop.generic" in out
+    assert 'loc("the node")' in out
+    assert err == ""
+
+
+def test_printed_onnx_model_is_ir_again(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(tmp_path / "model.mlir")
+    assert main([model, "-o", path]) == 0
+    assert main([path]) == 0
+    assert capsys.readouterr().out == Path(path).read_text()
+
+
+def test_damaged_onnx_model(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    content = Path(model).read_bytes()
+    Path(model).write_bytes(content[: len(content) // 2])
+    assert fails(capsys, model).startswith(f"{model}: error: ")
