@@ -48,9 +48,21 @@ def neutral(combiner: rop.Combiner, dtype: DType) -> Any:
     return np.iinfo(dtype).min if lowest else np.iinfo(dtype).max
 
 
-def reduce_axes(values: Array, extents: tuple[int, ...], reduced: Collection[int], combiner: rop.Combiner) -> Array:
-    """The reduction over some axes; an axis of 1 in `values` stands for as many equal values as its extent."""
+def reduce_axes(
+    values: Array,
+    extents: tuple[int, ...],
+    reduced: Collection[int],
+    combiner: rop.Combiner,
+    where: Array | None = None,
+) -> Array:
+    """
+    The reduction over some axes, which are 1 in the result; only over elements where `where` is true, if given.
+
+    An axis of 1 in `values` stands for as many equal values as its extent.
+    """
     wide = values.astype(accumulator_dtype(values.dtype, combiner), copy=False)
+    if where is not None:
+        wide = np.where(where, wide, np.asarray(neutral(combiner, wide.dtype), wide.dtype))
     axes = tuple(axis for axis in reduced if wide.shape[axis] > 1)
     repeats = prod(extents[axis] for axis in reduced if wide.shape[axis] == 1)
     match combiner:

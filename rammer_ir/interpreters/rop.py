@@ -5,7 +5,7 @@ A module's functions may hold `rop` ops, `func` calls, tensor constants, scalar 
 `rammer_ir.interpreters.generic` for the precision of sums. A tensor that nothing was written to holds NaN.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -41,8 +41,9 @@ def run_module(
     The results of a function of the module.
 
     `inputs` gives an array for every argument, by its `rop.name` or its position; `weights` one for every weight
-    with a hash, by symbol. Raises InvalidInputError for arrays that are missing or of another shape or dtype, and
-    RammerError for ops that the interpreters do not know, reads out of range and elements written twice.
+    with a hash, by symbol (and for derived ones whose value is known). Raises InvalidInputError for arrays that are
+    missing or of another shape or dtype, and RammerError for ops that the interpreters do not know, reads out of range
+    and elements written twice.
     """
     return run_function(rop_interpreter(module, weights), inputs, entry)
 
@@ -54,6 +55,14 @@ def evaluate_recipe(weight: rop.WeightOp, module: ModuleOp, weights: Mapping[str
     if weight.recipe is None:
         raise RammerError(f"weight @{weight.sym_name.data} has no recipe", location=describe_op(weight))
     return cast("Array", rop_interpreter(module, weights).run_ssacfg_region(weight.recipe, ())[0])
+
+
+def weight_values(module: ModuleOp, weights: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
+    """The values of weights by symbol, derived or not; raises as `run_module` does."""
+    interpreter, functions = Interpreter(module), RopFunctions(module, weights)
+    for known in (functions, ScalarFunctions(), TensorFunctions()):
+        interpreter.register_implementations(known)
+    return [functions.weight(interpreter, name) for name in names]
 
 
 def rop_interpreter(module: ModuleOp, weights: Mapping[str, Array]) -> Interpreter:
@@ -107,14 +116,14 @@ class RopFunctions(InterpreterFunctions):
         return (self.weight(interpreter, op.weight.string_value()),)
 
     def weight(self, interpreter: Interpreter, name: str) -> Array:
-        """A weight's value; a recipe is evaluated once."""
+        """A weight's value: as it was given, or by its recipe, evaluated once."""
         declared = self._symbols.lookup(name)
         if not isinstance(declared, rop.WeightOp):
             raise RammerError(f"the module has no weight @{name}")
-        if declared.recipe is None:
-            if name not in self._weights:
-                raise InvalidInputError(f"no array is given for weight @{name}", location=describe_op(declared))
+        if name in self._weights:
             return checked(self._weights[name], declared.type, f"weight @{name}")
+        if declared.recipe is None:
+            raise InvalidInputError(f"no array is given for weight @{name}", location=describe_op(declared))
         if name not in self._derived:
             self._derived[name] = interpreter.run_ssacfg_region(declared.recipe, (), name)[0]
         return self._derived[name]
@@ -184,4 +193,13 @@ def checked(array: Any, wanted: Attribute, what: str) -> Array:
     return values
 
 
-__all__ = ["RopFunctions", "checked", "evaluate_recipe", "rop_interpreter", "run_function", "run_module", "scan_rows"]
+__all__ = [
+    "RopFunctions",
+    "checked",
+    "evaluate_recipe",
+    "rop_interpreter",
+    "run_function",
+    "run_module",
+    "scan_rows",
+    "weight_values",
+]

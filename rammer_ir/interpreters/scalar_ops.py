@@ -199,11 +199,14 @@ _INTEGER_PREDICATES: tuple[ScalarFunction, ...] = (
     *(_on_unsigned(f) for f in _ORDERINGS),
 )
 
-# Bits of a predicate of arith.cmpf: it holds for equal, greater, less, unordered operands.
+# Bits of a predicate of LLVM's fcmp: it holds for equal, greater, less, unordered operands.
 _EQUAL, _GREATER, _LESS, _UNORDERED = 1, 2, 4, 8
+# arith.cmpf numbers the predicates as LLVM does, but for uno, which comes behind the others with u.
+_CMPF_PREDICATES = (*range(_UNORDERED), *range(_UNORDERED + 1, 15), _UNORDERED, 15)
 
 
 def _compare_floats(predicate: int, a: Array, b: Array) -> Array:
+    predicate = _CMPF_PREDICATES[predicate]
     holds = np.zeros(np.broadcast_shapes(a.shape, b.shape), np.bool_)
     if predicate & _EQUAL:
         holds |= a == b
@@ -234,7 +237,7 @@ def evaluate_scalar_op(op: Operation, args: tuple[Array, ...]) -> Array:
         case arith.ConstantOp():
             return constant_array(op.value)
         case arith.CmpiOp():
-            return _INTEGER_PREDICATES[op.predicate.value.data](*args)
+            return np.asarray(_INTEGER_PREDICATES[op.predicate.value.data](*args))
         case arith.CmpfOp():
             return _compare_floats(op.predicate.value.data, *args)
         case arith.BitcastOp():
