@@ -135,6 +135,108 @@ class CostAttr(ParametrizedAttribute):
             printer.print_string_literal(self.source.data)
 
 
+@irdl_attr_definition
+class ContractionAttr(ParametrizedAttribute):
+    """
+    How a kernel's first generic is a contraction, C[m, n] = sum over k of X[m, k] * W[k, n], for the body that computes it.
+
+    `x` and `w` number its inputs; the others are loop dimensions of it: `m` at most two, the innermost of the result
+    last; `k` in the order of the packed W; `checked` dimensions of X may be read out of range; with `channels`, a chunk of
+    K has one tap (see `rammer_ir.tiling.contraction`). `chunks` is the number of chunks of W that a task takes.
+
+    Example: `#rtask.contraction<x 0 w 1 m [1, 2] n 0 k [4, 5, 3] checked [2, 3] channels true chunks 18>`
+    """
+
+    name = "rtask.contraction"
+    x_: IntegerAttr
+    w_: IntegerAttr
+    m_: DenseArrayBase
+    n_: IntegerAttr
+    k_: DenseArrayBase
+    checked_: DenseArrayBase
+    channels_: IntegerAttr
+    chunks_: IntegerAttr
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        x: int,
+        w: int,
+        m: Sequence[int],
+        n: int,
+        k: Sequence[int],
+        checked: Sequence[int],
+        channels: bool,
+        chunks: int,
+    ) -> Self:
+        def number(value: int) -> IntegerAttr:
+            return IntegerAttr(value, i64)
+
+        def array(values: Sequence[int]) -> DenseArrayBase:
+            return DenseArrayBase.from_list(i64, list(values))
+
+        return cls(
+            number(x), number(w), array(m), number(n), array(k), array(checked), number(int(channels)), number(chunks)
+        )
+
+    @property
+    def x(self) -> int:
+        return self.x_.value.data
+
+    @property
+    def w(self) -> int:
+        return self.w_.value.data
+
+    @property
+    def m(self) -> tuple[int, ...]:
+        return cast("tuple[int, ...]", self.m_.get_values())
+
+    @property
+    def n(self) -> int:
+        return self.n_.value.data
+
+    @property
+    def k(self) -> tuple[int, ...]:
+        return cast("tuple[int, ...]", self.k_.get_values())
+
+    @property
+    def checked(self) -> tuple[int, ...]:
+        return cast("tuple[int, ...]", self.checked_.get_values())
+
+    @property
+    def channels(self) -> bool:
+        return bool(self.channels_.value.data)
+
+    @property
+    def chunks(self) -> int:
+        return self.chunks_.value.data
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
+        def number(keyword: str) -> IntegerAttr:
+            parser.parse_keyword(keyword)
+            return IntegerAttr(parser.parse_integer(), i64)
+
+        def array(keyword: str) -> DenseArrayBase:
+            parser.parse_keyword(keyword)
+            values = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer)
+            return DenseArrayBase.from_list(i64, values)
+
+        with parser.in_angle_brackets():
+            x, w, m, n, k, checked = number("x"), number("w"), array("m"), number("n"), array("k"), array("checked")
+            parser.parse_keyword("channels")
+            channels = IntegerAttr(int(parser.parse_boolean()), i64)
+            return x, w, m, n, k, checked, channels, number("chunks")
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string(
+                f"x {self.x} w {self.w} m {list(self.m)} n {self.n} k {list(self.k)} checked {list(self.checked)} "
+                f"channels {str(self.channels).lower()} chunks {self.chunks}"
+            )
+
+
 Placement = AffineMapAttr | DenseIntElementsAttr
 """Which vEU runs a task: a map from the linear task index, or a table where no map fits."""
 
@@ -519,4 +621,4 @@ class AlternativesOp(IRDLOperation):
         return op
 
 
-Rtask = Dialect("rtask", [YieldOp, KernelOp, DispatchOp, AlternativesOp], [BoxAttr, CostAttr])
+Rtask = Dialect("rtask", [YieldOp, KernelOp, DispatchOp, AlternativesOp], [BoxAttr, CostAttr, ContractionAttr])

@@ -10,6 +10,10 @@ if __name__ == "lowering":
     raise ImportError("import rammer_ir.lowering instead: a second copy of an op class is another op")
 
 LOWERINGS: dict[str, str] = {
+    "convert-block-to-cuda": "rammer_ir.lowering.convert_block_to_cuda:ConvertBlockToCuda",
+    "convert-block-to-scf": "rammer_ir.lowering.convert_block_to_scf:ConvertBlockToScf",
+    "convert-contraction-to-block": "rammer_ir.lowering.convert_contraction_to_block:ConvertContractionToBlock",
+    "convert-generic-to-block": "rammer_ir.lowering.convert_generic_to_block:ConvertGenericToBlock",
     "convert-rop-to-rtask": "rammer_ir.lowering.convert_rop_to_rtask:ConvertRopToRtask",
 }
 """Name to "module:Class"; one line a lowering, sorted by module."""

@@ -85,10 +85,13 @@ class _Conversion:
 
     def _candidate(self, tiling: TilingAttr, name: str) -> Region:
         block = Block(arg_types=[value.type for value in self.operator.inputs])
-        replaced, weights = self._packed_operands(tiling, block)
+        packed = self._packed_weight(tiling)
+        replaced, weights = self._packed_operand(packed, block)
         tiled = TiledOperator(self.operator, cuts_of(self.operator, tiling), replaced)
         kernel = tiled.kernel(name)
         kernel.attributes["tiling"] = tiling
+        if packed is not None:
+            kernel.attributes["contraction"] = packed.description()
         self.module.insert(kernel)
         reads = [weights.get(number, block.args[number]) for number in tiled.reads]
         into: list[SSAValue] = []
@@ -105,18 +108,22 @@ class _Conversion:
         block.add_op(empty)
         return empty.tensor
 
-    def _packed_operands(
-        self, tiling: TilingAttr, block: Block
-    ) -> tuple[dict[int, tuple[TensorType[Attribute], AffineMap]], dict[int, SSAValue]]:
+    def _packed_weight(self, tiling: TilingAttr) -> PackedWeight | None:
         """For a contraction, the packed weight that stands for the weight operand."""
         if tiling.kind != "contraction":
-            return {}, {}
+            return None
         contraction = match_contraction(self.operator)
         if contraction is None:
             raise PassError("a contraction tiling on what is no contraction", location=describe_op(self.operator))
-        first = generics_of(self.operator)[0]
-        weight = PackedWeight.of(first, contraction, tiling)
-        number = self._weight_operand(first, contraction)
+        return PackedWeight.of(generics_of(self.operator)[0], contraction, tiling)
+
+    def _packed_operand(
+        self, weight: PackedWeight | None, block: Block
+    ) -> tuple[dict[int, tuple[TensorType[Attribute], AffineMap]], dict[int, SSAValue]]:
+        """Type, map and value that replace the operand of a packed weight, by the number of the operand."""
+        if weight is None:
+            return {}, {}
+        number = self._weight_operand(weight.generic, weight.contraction)
         value = GetWeightOp(self._packed_symbol(weight, number), weight.type)
         block.add_op(value)
         return {number: (weight.type, weight.read_map())}, {number: value.result}

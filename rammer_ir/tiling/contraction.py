@@ -21,6 +21,10 @@ class Contraction:
 
     `x` and `w` are numbers of its inputs; loop dimensions: `m` (in X and the result, at most two, the innermost in the
     result last), `n` (in W and the result), `batch` (all other parallel ones), `k` (reduced, outermost first).
+    `checked` are the dimensions of X in which reads may be out of range, at most two.
+
+    With `channels`, X's elements along the last of `k` are evenly spaced and in range: the rest of `k` are the taps of a
+    stencil, and a chunk of K has one tap. Otherwise every row of K has its own.
     """
 
     x: int
@@ -29,6 +33,8 @@ class Contraction:
     n: int
     batch: tuple[int, ...]
     k: tuple[int, ...]
+    checked: tuple[int, ...]
+    channels: bool
 
 
 def match_contraction(operator: OperatorOp) -> Contraction | None:
@@ -86,8 +92,32 @@ def _roles(generic: GenericOp, x: int, w: int, dimensions: tuple[TaskDimension, 
     x_map, w_map = generic.input_maps[x].data, generic.input_maps[w].data
     if not all(_is_separable(expression, set(k)) for expression in (*x_map.results, *w_map.results)):
         return None
-    padded = _dimensions_out_of_range(generic, x)
-    return Contraction(x, w, m, n, batch, k) if len(padded) <= 2 else None
+    checked = _dimensions_out_of_range(generic, x)
+    if len(checked) > 2:
+        return None
+    channel = _channel_dim(generic, x, k, checked)
+    if channel is not None:
+        k = (*(dim for dim in k if dim != channel), channel)
+    return Contraction(x, w, m, n, batch, k, checked, channel is not None)
+
+
+FEWEST_CHANNELS = 16
+"""Below this many, chunks of one tap would be mostly empty."""
+
+
+def _channel_dim(generic: GenericOp, x: int, k: tuple[int, ...], checked: tuple[int, ...]) -> int | None:
+    """The longest reduced dimension along which X is evenly spaced and in range, if it is long enough."""
+    results = generic.input_maps[x].data.results
+
+    def is_even(dim: int) -> bool:
+        users = [position for position, result in enumerate(results) if dim in result.used_dims()]
+        if any(position in checked for position in users):
+            return False
+        terms = [term for position in users for term in additive_terms(results[position]) if dim in term.used_dims()]
+        return all(linear_form(term) is not None for term in terms)
+
+    candidates = [dim for dim in k if generic.bounds[dim] >= FEWEST_CHANNELS and is_even(dim)]
+    return max(candidates, key=lambda dim: generic.bounds[dim], default=None)
 
 
 def _result_order(generic: GenericOp) -> list[int]:

@@ -9,9 +9,11 @@ from xdsl.ir import Attribute, Block, Region
 from xdsl.ir.affine import AffineExpr, AffineMap
 
 from rammer_ir.dialects.rop import GenericOp, GetWeightOp, TilingAttr, WeightOp, YieldOp, used_dims
+from rammer_ir.dialects.rtask import ContractionAttr
 from rammer_ir.indexing.ranges import extent_ranges
 from rammer_ir.indexing.simplify import simplify_map
 from rammer_ir.tiling.contraction import Contraction
+from rammer_ir.tiling.k_blocks import block_of_k, blocks_of_a_tap, k_of_row
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,10 @@ class PackedWeight:
 
     @property
     def k_blocks(self) -> int:
-        return -(-prod(self.k_extents) // self.block_k)
+        """Chunks of a task: blocks of K, each of one tap where the contraction has channels."""
+        if not self.contraction.channels:
+            return -(-prod(self.k_extents) // self.block_k)
+        return prod(self.k_extents[:-1]) * blocks_of_a_tap(self.k_extents, self.block_k)
 
     @property
     def n_blocks(self) -> int:
@@ -56,20 +61,28 @@ class PackedWeight:
         batch = [self.generic.bounds[dim] for dim in self.batch]
         return TensorType(source.element_type, [*batch, self.n_blocks, self.k_blocks, self.block_k, self.block_n])
 
-    def linear_k(self) -> AffineExpr:
-        """The linear index of the reduced loops, in the generic's loop dimensions."""
-        index = AffineExpr.constant(0)
-        for dim, extent in zip(self.contraction.k, self.k_extents, strict=True):
-            index = index * extent + AffineExpr.dimension(dim)
-        return index
-
     def read_map(self) -> AffineMap:
         """From the generic's loop indices to the packed weight's."""
         n = AffineExpr.dimension(self.contraction.n)
-        k = self.linear_k()
+        k = [AffineExpr.dimension(dim) for dim in self.contraction.k]
+        block, rest = block_of_k(k, self.k_extents, self.block_k, channels=self.contraction.channels)
         batch = [AffineExpr.dimension(dim) for dim in self.batch]
-        results = (*batch, n // self.block_n, k // self.block_k, k % self.block_k, n % self.block_n)
+        results = (*batch, n // self.block_n, block, rest, n % self.block_n)
         return AffineMap(len(self.generic.bounds), 0, results)
+
+    def description(self) -> ContractionAttr:
+        """The contraction as an attribute of the kernel that reads this weight."""
+        roles = self.contraction
+        return ContractionAttr.of(
+            x=roles.x,
+            w=roles.w,
+            m=roles.m,
+            n=roles.n,
+            k=roles.k,
+            checked=roles.checked,
+            channels=roles.channels,
+            chunks=self.k_blocks,
+        )
 
     def recipe(self, source: str, name: str) -> WeightOp:
         """The weight `name`, derived from the weight `source` by packing."""
@@ -98,11 +111,9 @@ class PackedWeight:
         for position, dim in enumerate(self.batch):
             loops[dim] = AffineExpr.dimension(position)
         loops[self.contraction.n] = n_block * self.block_n + n_rest
-        rest = k_block * self.block_k + k_rest
-        for dim, extent in reversed(list(zip(self.contraction.k[1:], self.k_extents[1:], strict=True))):
-            loops[dim] = rest % extent
-            rest = rest // extent
-        loops[self.contraction.k[0]] = rest
+        k = k_of_row(k_block, k_rest, self.k_extents, self.block_k, channels=self.contraction.channels)
+        for dim, expression in zip(self.contraction.k, k, strict=True):
+            loops[dim] = expression
         w_map = self.generic.input_maps[self.contraction.w].data
         composed = w_map.replace_dims_and_symbols(loops, [], rank, 0)
         return simplify_map(composed, extent_ranges(bounds))

@@ -1,0 +1,1 @@
+"""What writes the block-form bodies of kernels."""

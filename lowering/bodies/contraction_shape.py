@@ -1,0 +1,67 @@
+"""How the threads of the compute role share the block of a contraction."""
+
+from dataclasses import dataclass
+
+THREAD_TILE = 8
+"""A thread computes 8 x 8 results: two pieces of 4 neighbours along M times two along N."""
+
+PIECE = 4
+"""Elements that a thread reads from shared memory at once."""
+
+
+@dataclass(frozen=True)
+class ContractionShape:
+    """
+    A block of M x N results over chunks of `block_k` rows of W, on `threads` threads.
+
+    Threads form `slices` groups; each sums up its own rows of every chunk, and the partial results are added at the end.
+    """
+
+    block_m: int
+    block_n: int
+    block_k: int
+    slices: int
+    threads: int
+    stages: int
+
+    @property
+    def threads_m(self) -> int:
+        """Threads of a slice along M."""
+        return self.block_m // THREAD_TILE
+
+    @property
+    def threads_n(self) -> int:
+        return self.block_n // THREAD_TILE
+
+    @property
+    def slice_threads(self) -> int:
+        return self.threads_m * self.threads_n
+
+    @property
+    def computing_threads(self) -> int:
+        return self.slice_threads * self.slices
+
+    @property
+    def slice_rows(self) -> int:
+        """Rows of a chunk that one slice sums up."""
+        return self.block_k // self.slices
+
+    @property
+    def copy_rows(self) -> int:
+        """Rows of X that are copied at the same time, one element a thread."""
+        return self.threads // self.block_m
+
+    @property
+    def copies(self) -> int:
+        """Elements of X that a thread copies for a chunk."""
+        return self.block_k // self.copy_rows
+
+    @property
+    def warp_m(self) -> int:
+        """Threads of a warp along M: neighbours read neighbouring pieces."""
+        return min(self.threads_m, 8)
+
+    @property
+    def elements(self) -> int:
+        """Results that a thread writes."""
+        return -(-self.block_m * self.block_n // self.threads)

@@ -1,0 +1,48 @@
+"""Block-form bodies for contractions: tiles of X staged through shared memory, W from the weight ring, FFMA on registers."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+
+from rammer_ir.dialects.block import BodyOp
+from rammer_ir.dialects.rop import TilingAttr, WeightOp
+from rammer_ir.lowering.bodies.body_builder import BodyBuilder
+from rammer_ir.lowering.bodies.contraction_body import ContractionBody
+from rammer_ir.lowering.bodies.kernel_view import KernelView, kernel_views
+from rammer_ir.lowering.bodies.tap_table import TapTable
+from rammer_ir.lowering.convert_generic_to_block import add_body
+from rammer_ir.pass_api import Pass
+
+
+@dataclass(frozen=True)
+class ConvertContractionToBlock(Pass):
+    """
+    Gives every contraction kernel a body in block form.
+
+    X is gathered into shared memory by asynchronous copies, a few chunks ahead; chunks of W come through the ring, pushed by
+    the service role. The threads form slices of K; each thread sums 8 x 8 results in registers. The partial results of the
+    slices are added in shared memory in a fixed order, the element-wise rest of the operator is applied, and the tile is
+    written. Where X lies is data: a table of taps, a constant of the kernel, gives the offset and the position of every tap.
+    """
+
+    name = "convert-contraction-to-block"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        bodies = {body.sym_name.data for body in op.body.block.ops if isinstance(body, BodyOp)}
+        weights = {weight.sym_name.data for weight in op.body.block.ops if isinstance(weight, WeightOp)}
+        for view in list(kernel_views(op)):
+            if "contraction" in view.kernel.attributes:
+                _implement(view, bodies, weights)
+
+
+def _implement(view: KernelView, bodies: set[str], weights: set[str]) -> None:
+    table = TapTable.of(view)
+    if table.name not in weights:
+        weights.add(table.name)
+        table.insert_before(view.kernel)
+    threads = cast("TilingAttr", view.kernel.attributes["tiling"]).threads
+    body = ContractionBody(view, BodyBuilder(view.operands([table.element_type]), threads))
+    written = body.build()
+    add_body(view.kernel, written, body.builder.parameters, bodies, [table.name])
