@@ -1,16 +1,16 @@
 """Constant folding, by ONNX's reference evaluator: no more dependencies, one node at a time, NumPy speed."""
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import onnx
-import onnx.defs
 from onnx.reference import ReferenceEvaluator
 
 from rammer_ir.frontend.element_types import Array, onnx_of_dtype
 from rammer_ir.frontend.node import OutputType
 from rammer_ir.frontend.preparation import normal_domain
+from rammer_ir.frontend.schemas import find_schema, is_deterministic
 from rammer_ir.frontend.value import Value
 
 _SHAPE_OPS = ("Shape", "Size")
@@ -34,8 +34,8 @@ def is_foldable(
         return False
     if any(_holds_graph_or_external(attribute) for attribute in proto.attribute):
         return False
-    schema = onnx.defs.get_schema(proto.op_type, opsets.get(domain, 1), domain)
-    if schema.node_determinism == onnx.defs.OpSchema.NodeDeterminism.NonDeterministic:
+    schema = find_schema(domain, proto.op_type, opsets.get(domain, 1))
+    if schema is None or not is_deterministic(schema):
         return False
     return all(output is None or output.static_shape is not None for output in output_types)
 
@@ -61,7 +61,8 @@ def fold_node(
     model = _model_of(proto, opsets, present)
     try:
         with np.errstate(all="ignore"):
-            results = ReferenceEvaluator(model).run(None, {name: _array_of(value) for name, value in present.items()})
+            evaluator = cast("Any", ReferenceEvaluator(model))
+            results = evaluator.run(None, {name: _array_of(value) for name, value in present.items()})
     except Exception:  # The evaluator raises whatever its NumPy code does.
         return None
     arrays = dict(zip((name for name in proto.output if name), cast("Sequence[object]", results), strict=True))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, TypeAlias, cast
 
 from xdsl.builder import Builder, ImplicitBuilder
 from xdsl.dialects.builtin import AffineMapAttr, TensorType, UnitAttr
@@ -11,6 +11,21 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 
 from rammer_ir.dialects.rop import Combiner, GenericOp, YieldOp
 from rammer_ir.frontend.scalars import number
+
+Scalars: TypeAlias = SSAValue | Sequence[SSAValue]
+
+
+class _VariadicBody(Protocol):
+    def __call__(self, *elements: SSAValue) -> Scalars: ...
+
+
+ScalarBody: TypeAlias = (
+    Callable[[SSAValue], Scalars]
+    | Callable[[SSAValue, SSAValue], Scalars]
+    | Callable[[SSAValue, SSAValue, SSAValue], Scalars]
+    | _VariadicBody
+)
+"""What a generic does with one element of each input: gives one for each result, in the implicit builder's block."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +55,16 @@ class Write:
     into: SSAValue | None = None
 
 
-def build_body(elements: Sequence[Attribute], body: Callable[..., SSAValue | Sequence[SSAValue]]) -> Region:
+def evaluate_body(body: ScalarBody, elements: Sequence[SSAValue]) -> Scalars:
+    """Calls the body, which must take as many elements as are given."""
+    return cast("Callable[..., Scalars]", body)(*elements)
+
+
+def build_body(elements: Sequence[Attribute], body: ScalarBody) -> Region:
     """A region that takes elements and yields what `body` makes of them."""
     block = Block(arg_types=elements)
     with ImplicitBuilder(block) as arguments:
-        results = body(*arguments)
+        results = evaluate_body(body, arguments)
         YieldOp(*((results,) if isinstance(results, SSAValue) else results))
     return Region(block)
 
@@ -54,7 +74,7 @@ def generic(
     bounds: Sequence[int],
     reads: Sequence[Read],
     writes: Sequence[Write],
-    body: Callable[..., SSAValue | Sequence[SSAValue]],
+    body: ScalarBody,
 ) -> Sequence[SSAValue]:
     """Inserts a generic over loops of the given bounds and gives its results; `body` takes one scalar a read."""
     pads = [UnitAttr() if read.pad is None else number(read.pad, read.element_type) for read in reads]

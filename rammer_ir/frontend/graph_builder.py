@@ -13,7 +13,7 @@ from xdsl.rewriter import InsertPoint
 from rammer_ir.dialects.rop import Combiner, GetWeightOp, WeightOp
 from rammer_ir.frontend import scalars
 from rammer_ir.frontend.element_types import Array, is_floating
-from rammer_ir.frontend.generics import Read, Write, generic
+from rammer_ir.frontend.generics import Read, ScalarBody, Scalars, Write, evaluate_body, generic
 from rammer_ir.frontend.indices import broadcast_indices, loop_dims
 from rammer_ir.frontend.names import SymbolNames, value_name
 from rammer_ir.frontend.value import Value
@@ -75,7 +75,7 @@ class GraphBuilder:
         bounds: Sequence[int],
         reads: Sequence[Read],
         writes: Sequence[Write],
-        body: Callable[..., SSAValue | Sequence[SSAValue]],
+        body: ScalarBody,
     ) -> list[Value]:
         """A generic, as `rammer_ir.frontend.generics.generic`."""
         return [Value.of_ssa(self.label, ssa) for ssa in generic(self.builder, bounds, reads, writes, body)]
@@ -84,7 +84,7 @@ class GraphBuilder:
         self,
         operands: Sequence[Value],
         shape: Sequence[int],
-        body: Callable[..., SSAValue],
+        body: ScalarBody,
         element_type: Attribute | None = None,
     ) -> Value:
         """
@@ -100,13 +100,14 @@ class GraphBuilder:
             if not known
         ]
 
-        def with_numbers(*elements: SSAValue) -> SSAValue:
+        def with_numbers(*elements: SSAValue) -> Scalars:
             remaining = iter(elements)
-            return body(
-                *(
+            return evaluate_body(
+                body,
+                [
                     _number_of(operand) if known else next(remaining)
                     for operand, known in zip(operands, is_number, strict=True)
-                )
+                ],
             )
 
         result = TensorType(operands[0].element_type if element_type is None else element_type, shape)

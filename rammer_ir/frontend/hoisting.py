@@ -39,7 +39,7 @@ def _elements(value: SSAValue) -> int:
 
 
 def _derive(op: GenericOp, symbols: SymbolNames) -> None:
-    result = cast("TensorType[Attribute]", op.res[0].type)
+    result = op.res[0].type
     recipe = Block()
     copies: dict[SSAValue, SSAValue] = {}
     for read in dict.fromkeys(value.owner for value in op.inputs):

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import onnx
-import onnx.defs
 import onnx.shape_inference
 from onnx import TensorProto, TypeProto
 
@@ -14,6 +13,7 @@ from rammer_ir.frontend.limits import checked_bytes
 from rammer_ir.frontend.names import quoted
 from rammer_ir.frontend.node import OutputType, node_label, unsupported_op
 from rammer_ir.frontend.preparation import first_line, normal_domain
+from rammer_ir.frontend.schemas import find_schema
 from rammer_ir.frontend.value import Value
 
 _MOST_KNOWN_ELEMENTS: Final = 4096
@@ -31,10 +31,9 @@ def infer_output_types(
     """
     opset = opsets.get(normal_domain(proto.domain), 1)
     present = [value for value in inputs if value is not None]
-    try:
-        schema = onnx.defs.get_schema(proto.op_type, opset, normal_domain(proto.domain))
-    except onnx.defs.SchemaError:
-        raise unsupported_op(proto, opset) from None
+    schema = find_schema(normal_domain(proto.domain), proto.op_type, opset)
+    if schema is None:
+        raise unsupported_op(proto, opset)
     try:
         types = onnx.shape_inference.infer_node_outputs(
             schema,

@@ -2,6 +2,7 @@
 
 import mmap
 from pathlib import Path
+from typing import cast
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -29,7 +30,8 @@ def read_model_file(path: Path) -> onnx.ModelProto:
             if size == 0:
                 raise InvalidInputError("not an ONNX model: the file is empty", location=str(path))
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as view:
-                model.ParseFromString(view)
+                # Any buffer will do, but the stubs say bytes.
+                model.ParseFromString(cast("bytes", view))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise InvalidInputError(f"cannot read the model: {reason or error}", location=str(path)) from error

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import onnx
 import onnx.checker
@@ -13,6 +14,7 @@ from rammer_ir.errors import InvalidInputError, UnsupportedModelError
 from rammer_ir.frontend.element_types import Array, onnx_of_dtype
 from rammer_ir.frontend.names import quoted
 from rammer_ir.frontend.registry import find_handler
+from rammer_ir.frontend.schemas import find_schema, has_function_body
 from rammer_ir.frontend.tensors import TensorLoader
 
 _MOST_EXPANSIONS = 16
@@ -84,16 +86,25 @@ def _without_constants(model: onnx.ModelProto, constants: dict[str, Array]) -> o
     graph = skeleton.graph
     graph.name = model.graph.name
     graph.node.extend(model.graph.node)
-    graph.output.extend(model.graph.output)
+    graph.output.extend(_typed_output(output) for output in model.graph.output)
     graph.input.extend(value for value in model.graph.input if value.name not in constants)
     for name, array in constants.items():
         graph.input.append(onnx.helper.make_tensor_value_info(name, onnx_of_dtype(array.dtype), array.shape))
     return skeleton
 
 
+def _typed_output(output: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
+    """The output with some type and shape: the checker asks for what exporters leave out and inference finds."""
+    kind = output.type.WhichOneof("value")
+    if kind is not None and (kind != "tensor_type" or output.type.tensor_type.HasField("shape")):
+        return output
+    element = output.type.tensor_type.elem_type or onnx.TensorProto.FLOAT
+    return onnx.helper.make_tensor_value_info(output.name, element, ())
+
+
 def _check(skeleton: onnx.ModelProto) -> None:
     try:
-        onnx.checker.check_model(skeleton)
+        cast("Any", onnx.checker).check_model(skeleton)
     except (onnx.checker.ValidationError, ValueError) as error:
         raise InvalidInputError(f"the model breaks ONNX's rules: {first_line(error)}") from error
 
@@ -133,18 +144,16 @@ def _expandable_ops(
         domain = normal_domain(node.domain)
         if node.op_type in ("Shape", "Size") or all(name in known for name in node.input if name):
             known.update(node.output)
-        elif find_handler(domain, node.op_type, opsets.get(domain, 1)) is None and _has_function_body(
+        elif find_handler(domain, node.op_type, opsets.get(domain, 1)) is None and _is_defined_by_others(
             domain, node.op_type, opsets.get(domain, 1)
         ):
             found[(domain, node.op_type)] = None
     return list(found)
 
 
-def _has_function_body(domain: str, op_type: str, opset: int) -> bool:
-    if not onnx.defs.has(op_type, opset, domain):
-        return False
-    schema = onnx.defs.get_schema(op_type, opset, domain)
-    return schema.has_function or schema.has_context_dependent_function
+def _is_defined_by_others(domain: str, op_type: str, opset: int) -> bool:
+    schema = find_schema(domain, op_type, opset)
+    return schema is not None and has_function_body(schema)
 
 
 def _take_constant_nodes(

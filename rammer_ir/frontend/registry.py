@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def onnx_op(
 
 def find_handler(domain: str, op_type: str, opset: int) -> "Handler | None":
     """The function that imports the op at the opset; None if there is none."""
-    import rammer_ir.frontend.ops  # noqa: F401 (registers them)
-
+    # It registers them, and needs this module itself.
+    import_module("rammer_ir.frontend.ops")
     for entry in _ENTRIES.get((domain, op_type), ()):
         if entry.since <= opset and (entry.until is None or opset <= entry.until):
             return entry.handler

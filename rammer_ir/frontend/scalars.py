@@ -6,6 +6,7 @@ All of them are added to the implicit builder's block. Integers are signed.
 
 import math as python_math
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 from xdsl.dialects import arith, math
@@ -24,8 +25,7 @@ def number(value: float, element: Attribute) -> FloatAttr[AnyFloat] | IntegerAtt
     if isinstance(element, AnyFloat):
         with np.errstate(over="ignore"):
             return FloatAttr(float(np.asarray(value).astype(dtype_of_element(element))), element)
-    assert isinstance(element, IntegerType)
-    return IntegerAttr(int(value), element)
+    return IntegerAttr(int(value), cast("IntegerType", element))
 
 
 def constant(value: float, element: Attribute) -> SSAValue:
@@ -169,20 +169,22 @@ def convert(value: SSAValue, element: Attribute) -> SSAValue:
         return compare("ne", value, constant_like(0, value))
     if is_float(value):
         return _convert_float(value, element)
-    assert isinstance(value.type, IntegerType)
-    if isinstance(element, AnyFloat):
-        is_bool = value.type == IntegerType(1)
-        return arith.UIToFPOp(value, element).result if is_bool else arith.SIToFPOp(value, element).result
-    assert isinstance(element, IntegerType)
-    if element.bitwidth < value.type.bitwidth:
-        return arith.TruncIOp(value, element).result
+    return _convert_integer(value, element)
+
+
+def _convert_integer(value: SSAValue, element: Attribute) -> SSAValue:
     is_bool = value.type == IntegerType(1)
-    return arith.ExtUIOp(value, element).result if is_bool else arith.ExtSIOp(value, element).result
+    if isinstance(element, AnyFloat):
+        return arith.UIToFPOp(value, element).result if is_bool else arith.SIToFPOp(value, element).result
+    source, target = cast("IntegerType", value.type), cast("IntegerType", element)
+    if target.bitwidth < source.bitwidth:
+        return arith.TruncIOp(value, target).result
+    return arith.ExtUIOp(value, target).result if is_bool else arith.ExtSIOp(value, target).result
 
 
 def _convert_float(value: SSAValue, element: Attribute) -> SSAValue:
     if not isinstance(element, AnyFloat):
-        return arith.FPToSIOp(value, element).result
+        return arith.FPToSIOp(value, cast("IntegerType", element)).result
     assert isinstance(value.type, AnyFloat)
     if element.bitwidth > value.type.bitwidth:
         return arith.ExtFOp(value, element).result

@@ -1,6 +1,7 @@
 """A tensor of the model during import."""
 
 from dataclasses import dataclass
+from typing import cast
 
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute, SSAValue
@@ -31,8 +32,8 @@ class Value:
     @staticmethod
     def of_ssa(name: str, ssa: SSAValue) -> "Value":
         """A computed value; its type must be a tensor of static shape."""
-        assert isinstance(ssa.type, TensorType)
-        return Value(name, dtype_of_element(ssa.type.element_type), ssa.type.get_shape(), ssa=ssa)
+        tensor = cast("TensorType[Attribute]", ssa.type)
+        return Value(name, dtype_of_element(tensor.element_type), tensor.get_shape(), ssa=ssa)
 
     @property
     def rank(self) -> int:

@@ -9,6 +9,7 @@ from xdsl.ir import Attribute, SSAValue
 
 from rammer_ir.frontend import scalars
 from rammer_ir.frontend.element_types import is_floating
+from rammer_ir.frontend.generics import ScalarBody
 from rammer_ir.frontend.graph_builder import GraphBuilder
 from rammer_ir.frontend.node import Node
 from rammer_ir.frontend.ops.shapes import broadcast_shape
@@ -20,7 +21,7 @@ def _combined(
     node: Node,
     build: GraphBuilder,
     values: Sequence[Value],
-    body: Callable[..., SSAValue],
+    body: ScalarBody,
     element_type: Attribute | None = None,
 ) -> Value:
     return build.pointwise(values, broadcast_shape(node, values), body, element_type)
@@ -67,11 +68,14 @@ for _name, (_since, _predicate) in _COMPARISONS.items():
 
 
 def _variadic_importer(function: Callable[[SSAValue, SSAValue], SSAValue]) -> Callable[[Node, GraphBuilder], Value]:
+    def body(*elements: SSAValue) -> SSAValue:
+        return reduce(function, elements)
+
     def import_variadic(node: Node, build: GraphBuilder) -> Value:
         values = [node.input(position) for position in range(len(node.inputs))]
         if len(values) == 1:
             return values[0]
-        return _combined(node, build, values, lambda *elements: reduce(function, elements))
+        return _combined(node, build, values, body)
 
     return import_variadic
 
@@ -101,12 +105,9 @@ def where(node: Node, build: GraphBuilder) -> Value:
 def power(node: Node, build: GraphBuilder) -> Value:
     """A power; squares, cubes and square roots by a known exponent are multiplications and a root."""
     base, exponent = node.input(0), node.input(1)
-    known = None
-    if exponent.constant is not None and exponent.constant.size == 1:
-        known = float(exponent.constant.reshape(()))
-    if known in (2.0, 3.0) or (known == 0.5 and is_floating(base.dtype)):
-        shape = broadcast_shape(node, [base, exponent])
-        return build.pointwise([base], shape, lambda element: _known_power(element, known))
+    special = _special_power(base, exponent)
+    if special is not None:
+        return build.pointwise([base], broadcast_shape(node, [base, exponent]), special)
     if not is_floating(base.dtype):
         raise node.error(f"with a base of type {base.dtype} needs the exponent 2 or 3")
 
@@ -116,8 +117,15 @@ def power(node: Node, build: GraphBuilder) -> Value:
     return _combined(node, build, [base, exponent], body)
 
 
-def _known_power(element: SSAValue, exponent: float) -> SSAValue:
-    if exponent == 0.5:
-        return scalars.square_root(element)
-    square = scalars.multiply(element, element)
-    return square if exponent == 2.0 else scalars.multiply(square, element)
+def _special_power(base: Value, exponent: Value) -> Callable[[SSAValue], SSAValue] | None:
+    if exponent.constant is None or exponent.constant.size != 1:
+        return None
+    match float(exponent.constant.reshape(())):
+        case 0.5 if is_floating(base.dtype):
+            return scalars.square_root
+        case 2.0:
+            return lambda element: scalars.multiply(element, element)
+        case 3.0:
+            return lambda element: scalars.multiply(scalars.multiply(element, element), element)
+        case _:
+            return None

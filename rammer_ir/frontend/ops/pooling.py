@@ -43,7 +43,7 @@ def _pooled(build: GraphBuilder, operand: Value, windows: Sequence[Window], comb
 
 def lowest(value: Value) -> float:
     """What is below or equal to every element of the value's type."""
-    return float("-inf") if is_floating(value.dtype) else int(np.iinfo(value.dtype.type).min)
+    return float("-inf") if is_floating(value.dtype) else int(np.iinfo(str(value.dtype)).min)
 
 
 @onnx_op("MaxPool", since=1)

@@ -1,0 +1,140 @@
+"""LSTM against onnxruntime."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rammer_ir.dialects.rop import GenericOp, ScanOp
+from rammer_ir.errors import UnsupportedModelError
+from rammer_ir.frontend.onnx_importer import import_model
+from rammer_ir.testing.onnx_models import check_import, node_model
+
+STEPS, INPUTS, HIDDEN = 5, 3, 4
+OUTPUTS = ("y", "y_h", "y_c")
+
+
+def normal(*shape: int, seed: int = 0) -> NDArray[Any]:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def parameters(directions: int = 1) -> dict[str, NDArray[Any]]:
+    return {
+        "w": normal(directions, 4 * HIDDEN, INPUTS, seed=1),
+        "r": normal(directions, 4 * HIDDEN, HIDDEN, seed=2),
+        "b": normal(directions, 8 * HIDDEN, seed=3),
+    }
+
+
+@pytest.mark.parametrize(("direction", "directions"), [("forward", 1), ("reverse", 1), ("bidirectional", 2)])
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("outputs", [OUTPUTS, ("y",), ("", "y_h"), ("", "", "y_c"), ("y", "", "y_c")])
+def test_directions_and_outputs(direction: str, directions: int, batch: int, outputs: Any) -> None:
+    inputs = {"x": normal(STEPS, batch, INPUTS)}
+    model = node_model(
+        "LSTM", inputs, constants=parameters(directions), outputs=outputs, hidden_size=HIDDEN, direction=direction
+    )
+    check_import(model, inputs)
+
+
+@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+@pytest.mark.parametrize("is_computed", [False, True])
+def test_initial_state(direction: str, is_computed: bool) -> None:
+    directions = 2 if direction == "bidirectional" else 1
+    inputs = {"x": normal(STEPS, 2, INPUTS)}
+    state = {"h": normal(directions, 2, HIDDEN, seed=4), "c": normal(directions, 2, HIDDEN, seed=5)}
+    constants = parameters(directions)
+    (inputs if is_computed else constants).update(state)
+    model = node_model(
+        "LSTM",
+        inputs,
+        constants=constants,
+        order=["x", "w", "r", "b", "", "h", "c"],
+        outputs=OUTPUTS,
+        hidden_size=HIDDEN,
+        direction=direction,
+    )
+    check_import(model, inputs)
+
+
+def test_without_biases() -> None:
+    inputs = {"x": normal(STEPS, 1, INPUTS)}
+    model = node_model("LSTM", inputs, constants=parameters(), order=["x", "w", "r"], hidden_size=HIDDEN)
+    check_import(model, inputs)
+
+
+def test_computed_parameters() -> None:
+    inputs = {"x": normal(STEPS, 2, INPUTS)} | parameters(2)
+    model = node_model("LSTM", inputs, outputs=OUTPUTS, hidden_size=HIDDEN, direction="bidirectional")
+    check_import(model, inputs)
+
+
+def test_full_lengths() -> None:
+    inputs = {"x": normal(STEPS, 2, INPUTS)}
+    constants = parameters() | {"lengths": np.array([STEPS, STEPS], np.int32)}
+    order = ["x", "w", "r", "b", "lengths"]
+    check_import(node_model("LSTM", inputs, constants=constants, order=order, hidden_size=HIDDEN), inputs)
+
+
+def test_default_activations_by_name() -> None:
+    inputs = {"x": normal(STEPS, 1, INPUTS)}
+    names = ["Sigmoid", "Tanh", "Tanh"]
+    check_import(node_model("LSTM", inputs, constants=parameters(), activations=names, hidden_size=HIDDEN), inputs)
+
+
+def test_batch_first() -> None:
+    """onnxruntime does not do layout 1, ONNX's own evaluator not with several directions: compare with layout 0."""
+    inputs = {"x": normal(STEPS, 2, INPUTS)}
+    from rammer_ir.testing.onnx_models import run_imported
+
+    attributes: dict[str, Any] = {"outputs": OUTPUTS, "hidden_size": HIDDEN, "direction": "bidirectional"}
+    y, y_h, y_c = run_imported(import_model(node_model("LSTM", inputs, constants=parameters(2), **attributes)), inputs)
+    batched = {"x": inputs["x"].transpose(1, 0, 2)}
+    model = node_model("LSTM", batched, constants=parameters(2), layout=1, **attributes)
+    results = run_imported(import_model(model), batched)
+    for result, reference in zip(
+        results, [y.transpose(2, 0, 1, 3), y_h.transpose(1, 0, 2), y_c.transpose(1, 0, 2)], strict=True
+    ):
+        np.testing.assert_array_equal(result, reference)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"activations": ["Relu", "Tanh", "Tanh"]}, "has activations Relu, Tanh, Tanh"),
+        ({"clip": 3.0}, "has clip or input_forget"),
+        ({"input_forget": 1}, "has clip or input_forget"),
+    ],
+)
+def test_variants_are_refused(changes: dict[str, Any], reason: str) -> None:
+    model = node_model("LSTM", {"x": normal(STEPS, 1, INPUTS)}, constants=parameters(), hidden_size=HIDDEN, **changes)
+    with pytest.raises(UnsupportedModelError, match=rf'node "tested": op LSTM \(opset 17\) {reason}'):
+        import_model(model)
+
+
+@pytest.mark.parametrize(
+    ("extra", "order", "reason"),
+    [
+        ({"p": normal(1, 3 * HIDDEN)}, ["x", "w", "r", "b", "", "", "", "p"], "has peepholes"),
+        ({"n": np.array([3], np.int32)}, ["x", "w", "r", "b", "n"], "has sequence_lens"),
+    ],
+)
+def test_inputs_are_refused(extra: dict[str, NDArray[Any]], order: list[str], reason: str) -> None:
+    inputs = {"x": normal(STEPS, 1, INPUTS)}
+    model = node_model("LSTM", inputs, constants=parameters() | extra, order=order, hidden_size=HIDDEN)
+    with pytest.raises(UnsupportedModelError, match=reason):
+        import_model(model)
+
+
+def test_structure() -> None:
+    """The input's product is outside of the scan; a step is one contraction and one update of both states."""
+    model = node_model("LSTM", {"x": normal(STEPS, 1, INPUTS)}, constants=parameters(), hidden_size=HIDDEN)
+    module = import_model(model).module
+    (scan,) = [op for op in module.walk() if isinstance(op, ScanOp)]
+    outside = [op for op in module.walk() if isinstance(op, GenericOp) and op.parent_op() is not scan]
+    assert outside[0].bounds == (STEPS, 1, 4, HIDDEN, INPUTS)
+    gates, update = [op for op in scan.body.block.ops if isinstance(op, GenericOp)]
+    assert gates.bounds == (1, 4, HIDDEN, HIDDEN)
+    assert update.bounds == (1, HIDDEN)
+    assert len(update.res) == 2
