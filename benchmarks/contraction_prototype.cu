@@ -28,7 +28,10 @@ constexpr int COPY_M = BM <= 32 ? 32 : BM <= 64 ? 64 : 128;  // threads of a sli
 constexpr int PITCH = COPY_M, STAGE = KS * PITCH;       // of a slice's part of X in shared memory
 constexpr int COPY_K = SLICE_THREADS / COPY_M;
 constexpr int COPIES = KS / COPY_K;
-constexpr int WARP_M = MT < 8 ? MT : 8, WARP_N = 32 / WARP_M;  // threads of a warp
+#ifndef WARP_M_LANES
+#define WARP_M_LANES (MT < 8 ? MT : 8)
+#endif
+constexpr int WARP_M = WARP_M_LANES, WARP_N = 32 / WARP_M;  // threads of a warp
 
 // A thread's rows are pieces of 4, 2 and 1 neighbours, so that a fragment is read by the widest loads that fit, and
 // neighbouring threads read neighbouring pieces. Element `i` of the fragment is at this place in the row of the tile.

@@ -124,6 +124,7 @@ class ImageBuilder:
         ring_slots: int = 0,
         ring_slot_bytes: int = 0,
         service_threads: int = 0,
+        registers: int = 64,
     ) -> None:
         """A launch of one vEU for each of `streams`."""
         starts: list[int] = []
@@ -137,7 +138,7 @@ class ImageBuilder:
                 streams=tuple(starts),
                 threads=threads,
                 service_threads=service_threads,
-                registers=64,
+                registers=registers,
                 ring_slots=ring_slots,
                 ring_slot_bytes=ring_slot_bytes,
                 scratch_bytes=scratch_bytes,

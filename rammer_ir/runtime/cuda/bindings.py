@@ -47,7 +47,7 @@ class DeviceBindings:
         for output in self._outputs:
             output.fill(byte, stream)
 
-    def read_outputs(self, scalars: tuple[int, ...], stream: Any) -> dict[str, NDArray[np.generic]]:
+    def read_outputs(self, scalars: tuple[int, ...], stream: Any) -> dict[str, NDArray[Any]]:
         """The outputs in host memory, once `stream` has come so far."""
         results = {name: np.empty(array.shape, array.dtype) for name, array in self.device_outputs(scalars).items()}
         for memory, result in zip(self._outputs, results.values(), strict=True):

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from rammer_ir.runtime.cuda.arrays import DeviceArray
@@ -79,7 +78,7 @@ class BoundProgram:
         parts.device.driver.cuStreamSynchronize(parts.stream)
         raise failure_error(parts.image, record, parts.timeout_seconds)
 
-    def outputs(self) -> dict[str, NDArray[np.generic]]:
+    def outputs(self) -> dict[str, NDArray[Any]]:
         """The outputs of the last run, copied to host memory."""
         return self._parts.bindings.read_outputs(self._scalars, self._parts.stream)
 

@@ -82,7 +82,7 @@ def _check_launch(image: ProgramImage, launch: LaunchImage) -> None:
     )
     check(threads + service <= _THREADS_MAXIMUM, f"{threads + service} threads, a block has {_THREADS_MAXIMUM}")
     check(launch.ring_slots <= RING_SLOTS_MAXIMUM, f"{launch.ring_slots} ring slots, at most {RING_SLOTS_MAXIMUM}")
-    check(launch.ring_slot_bytes % 128 == 0, f"a ring slot of {launch.ring_slot_bytes} bytes is no multiple of 128")
+    check(launch.ring_slot_bytes % 16 == 0, f"a ring slot of {launch.ring_slot_bytes} bytes is no multiple of 16")
     check(launch.ring_slots != 1, "a ring of one slot")
 
 

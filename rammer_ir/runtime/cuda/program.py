@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ class CudaProgram:
         self._lock: Final = threading.Lock()
         self._parts: Final = _load(self.device, image, self.built, weights, timeout_seconds)
 
-    def run(self, inputs: Mapping[str, object]) -> dict[str, NDArray[np.generic]]:
+    def run(self, inputs: Mapping[str, object]) -> dict[str, NDArray[Any]]:
         """
         Run once and return the outputs by name.
 
