@@ -53,6 +53,10 @@ class CompileError(RammerError):
         self.log = log
 
 
+class MissingCompilerError(CompileError):
+    """There is no C++ compiler on this machine; the message says how to get one."""
+
+
 class DeviceError(RammerError):
     """The device is absent, too small for the program, or failed."""
 

@@ -74,5 +74,7 @@ def reduce_axes(
             return wide.max(axis=axes, keepdims=True)
         case rop.Combiner.MINIMUM:
             return wide.min(axis=axes, keepdims=True)
+        case rop.Combiner.NONE if all(extents[axis] == 1 for axis in reduced):
+            return wide
         case rop.Combiner.NONE:
             raise RammerError("a reduction needs a combiner")

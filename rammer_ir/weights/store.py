@@ -113,6 +113,21 @@ class WeightStore(Mapping[str, Array]):
         return offsets, arena
 
 
+    def arrange(self, places: Sequence[tuple[str, int]], size: int) -> NDArray[np.uint8]:
+        """
+        An arena of `size` bytes, aligned to 256, with each weight at its offset; bytes between weights are zero.
+
+        Raises InvalidInputError for a symbol that is not in the store.
+        """
+        arena = _aligned_zeros(size)
+        for symbol, offset in places:
+            if symbol not in self._arrays:
+                raise InvalidInputError(f"there is no weight @{symbol} in the store")
+            source = self._contents[self._hashes[symbol]]
+            arena[offset : offset + source.size] = source
+        return arena
+
+
 def _aligned_zeros(size: int) -> NDArray[np.uint8]:
     memory = np.zeros(size + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
-from rammer_ir.errors import CompileError
+from rammer_ir.errors import CompileError, MissingCompilerError
 
 Sanitizer = Literal["thread"]
 
@@ -78,8 +78,8 @@ def find_compiler(sanitize: Sanitizer | None = None) -> Compiler:
     """
     The compiler that CXX names, else the first of c++, g++ and clang++ on the PATH.
 
-    With `sanitize`, what it makes reports data races at run time. Raises CompileError if there is no compiler or it
-    does not work.
+    With `sanitize`, what it makes reports data races at run time. Raises MissingCompilerError if there is no compiler,
+    CompileError if it does not work.
     """
     return _probe(_command(os.environ.get(COMPILER_VARIABLE)), sanitize)
 
@@ -96,7 +96,7 @@ def _command(named: str | None) -> tuple[str, ...]:
         path = shutil.which(name)
         if path is not None:
             return (path,)
-    raise CompileError(
+    raise MissingCompilerError(
         "no C++ compiler found: install one (Debian, Ubuntu: `apt-get install g++`; Fedora: `dnf install gcc-c++`; "
         f"macOS: `xcode-select --install`), or name one in {COMPILER_VARIABLE}"
     )
