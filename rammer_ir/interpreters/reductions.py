@@ -35,8 +35,8 @@ COMBINE: Mapping[rop.Combiner, Callable[[Array, Array], Array]] = {
 
 
 def neutral(combiner: rop.Combiner, dtype: DType) -> Any:
-    """The value that a combiner starts from."""
-    if combiner is rop.Combiner.ADD:
+    """The value that a combiner starts from; 0 where nothing is combined."""
+    if combiner in (rop.Combiner.ADD, rop.Combiner.NONE):
         return 0
     if combiner is rop.Combiner.MULTIPLY:
         return 1

@@ -67,7 +67,7 @@ class ResultSink:
         self.count += values.size if is_first else 0
 
     def _combined(self, before: Array, values: Array) -> Array:
-        if not self.reduced:
+        if not self.reduced or self.combiner is rop.Combiner.NONE:
             return values
         return COMBINE[self.combiner](before, values)
 
