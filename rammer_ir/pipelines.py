@@ -1,4 +1,48 @@
 """Named pipelines: a strategy is a tuple of passes, not a flag that passes ask for."""
 
-PIPELINES: dict[str, tuple[str, ...]] = {}
-"""Name to passes with their options, or other named pipelines, as in `rammer-opt -p`."""
+from typing import Final
+
+PIPELINES: dict[str, tuple[str, ...]] = {
+    "optimize-rop": (
+        "absorb-views",
+        "write-in-place",
+        "fuse-operators",
+        "materialize-scan-state",
+    ),
+    "schedule-tasks": (
+        "tile",
+        "convert-rop-to-rtask",
+        "annotate-costs",
+        "select-kernels",
+        "convert-contraction-to-block",
+        "convert-generic-to-block",
+        "schedule-wavefront",
+    ),
+    "base": (
+        "optimize-rop",
+        "schedule-tasks",
+        "convert-rtask-to-vdevice",
+        "split-launches",
+        "plan-memory",
+        "verify-program",
+    ),
+    "persistent": (
+        "optimize-rop",
+        "schedule-tasks",
+        "convert-rtask-to-vdevice",
+        "insert-barriers",
+        "plan-memory",
+        "verify-program",
+    ),
+}
+"""
+Name to passes with their options, or other named pipelines, as in `rammer-opt -p`.
+
+A strategy takes a model at the `rop` level whose module has a device (pass `set-device`) to a proved program. `base`:
+a launch for every rOperator, loops on the host. `persistent`: one launch with a barrier between waves.
+"""
+
+STRATEGIES: Final = ("base", "persistent")
+"""The pipelines that a user may choose as the strategy of a program."""
+
+DEFAULT_STRATEGY: Final = "persistent"

@@ -1,0 +1,53 @@
+"""`rammer`: compile models and run them."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from rammer_ir.cli import run_model
+from rammer_ir.cli.report import run_tool
+from rammer_ir.errors import InvalidInputError
+
+EXAMPLES = """\
+examples:
+  rammer run model.onnx
+  rammer run model.onnx --device cpu --strategy base --check
+  rammer run model.onnx --input image=image.npy --output scores=scores.npy
+  rammer run model.onnx --seed 7 --json
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InvalidInputError(f"{message} (see {self.prog} --help)")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of `rammer`."""
+    top = _Parser(
+        prog="rammer",
+        description="Compiles an ONNX model into one statically scheduled program and runs it.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--debug", action="store_true", help="print a traceback with an error")
+    commands = top.add_subparsers(title="commands", dest="command", required=True, parser_class=_Parser)
+    run_model.add_command(commands)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the tool; the exit code is 0, or 1 after an error or a failed check."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    debug = "--debug" in given
+
+    def command() -> int:
+        options = parser().parse_args([argument for argument in given if argument != "--debug"])
+        return options.execute(options)
+
+    return run_tool("rammer", command, debug=debug)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

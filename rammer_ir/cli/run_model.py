@@ -1,0 +1,151 @@
+"""`rammer run`: one run of a model, on given or random inputs."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from rammer_ir.errors import InvalidInputError
+from rammer_ir.files import write_bytes_aside
+from rammer_ir.pipelines import DEFAULT_STRATEGY, STRATEGIES
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rammer_ir.comparison import Comparison
+    from rammer_ir.program import Program
+
+RUNS = 20
+"""Runs whose median is the latency."""
+
+
+def add_command(commands: "argparse._SubParsersAction[Any]") -> None:  # pyright: ignore[reportPrivateUsage]
+    """Adds `run` to the commands of `rammer`."""
+    parser = commands.add_parser("run", help="compile a model and run it once")
+    parser.add_argument("model", type=Path, help="an ONNX file")
+    parser.add_argument("--input", action="append", default=[], metavar="NAME=FILE.npy", help="an input; else random")
+    parser.add_argument("--output", action="append", default=[], metavar="NAME=FILE.npy", help="where an output goes")
+    parser.add_argument("--seed", type=int, default=0, help="of random inputs (default 0)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:NUMBER (default auto)")
+    parser.add_argument(
+        "--strategy", choices=STRATEGIES, default=None, help=f"how work is launched (default {DEFAULT_STRATEGY})"
+    )
+    parser.add_argument("--check", action="store_true", help="compare with onnxruntime; exit code 1 if they differ")
+    parser.add_argument("--json", action="store_true", help="print the result for machines")
+    parser.set_defaults(execute=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Compiles and runs; the exit code."""
+    from rammer_ir.compiler import compile as compile_model
+
+    with _progress(quiet=options.json) as report_phase:
+        program = compile_model(
+            options.model, device=options.device, strategy=options.strategy, progress=report_phase
+        )
+    with program:
+        inputs = _inputs(program, options.input, options.seed)
+        outputs = program.run(inputs)
+        latency = program.measure(inputs, runs=RUNS, warmup=3)
+        comparison = _compare(options.model, inputs, outputs) if options.check else None
+        _save(outputs, options.output)
+        result = _result(program, outputs, latency.median, comparison)
+    print(json.dumps(result, indent=2) if options.json else _text(result))
+    return 0 if comparison is None or comparison.is_close else 1
+
+
+def _progress(*, quiet: bool) -> "AbstractContextManager[Any]":
+    """A spinner on stderr that names the phase, where someone watches."""
+    if quiet or not sys.stderr.isatty():
+        return nullcontext(None)
+    from rammer_ir.cli.progress import spinner
+
+    return spinner()
+
+
+def _inputs(program: "Program", given: Sequence[str], seed: int) -> "dict[str, NDArray[np.generic]]":
+    from rammer_ir.random_inputs import random_inputs
+
+    import numpy as np
+
+    inputs = random_inputs(program.inputs, seed)
+    for name, path in _pairs(given, "--input"):
+        if name not in inputs:
+            raise InvalidInputError(f"the model has no input '{name}'; it has {', '.join(inputs)}")
+        try:
+            inputs[name] = np.load(path, allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise InvalidInputError(f"not a NumPy array file: {error}", location=str(path)) from error
+    return inputs
+
+
+def _pairs(given: Sequence[str], option: str) -> list[tuple[str, Path]]:
+    pairs: list[tuple[str, Path]] = []
+    for text in given:
+        name, separator, path = text.rpartition("=")
+        if not separator or not name or not path:
+            raise InvalidInputError(f"{option} takes NAME=FILE.npy, not '{text}'")
+        pairs.append((name, Path(path)))
+    return pairs
+
+
+def _compare(
+    model: Path, inputs: "Mapping[str, NDArray[np.generic]]", outputs: "Mapping[str, NDArray[np.generic]]"
+) -> "Comparison":
+    from rammer_ir.comparison import compare, run_onnxruntime
+
+    return compare(outputs, run_onnxruntime(model, inputs))
+
+
+def _save(outputs: "Mapping[str, NDArray[np.generic]]", wanted: Sequence[str]) -> None:
+    import numpy as np
+
+    for name, path in _pairs(wanted, "--output"):
+        if name not in outputs:
+            raise InvalidInputError(f"the model has no output '{name}'; it has {', '.join(outputs)}")
+        with write_bytes_aside(path) as file:
+            np.save(file, outputs[name], allow_pickle=False)
+
+
+def _result(
+    program: "Program",
+    outputs: "Mapping[str, NDArray[np.generic]]",
+    latency: float,
+    comparison: "Comparison | None",
+) -> dict[str, object]:
+    return {
+        "device": program.device,
+        "strategy": program.strategy,
+        "outputs": {name: {"shape": list(value.shape), "dtype": str(value.dtype)} for name, value in outputs.items()},
+        "latency_ms": latency * 1e3,
+        "compile_seconds": program.compile_seconds,
+        "program": asdict(program.report),
+        "check": None if comparison is None else asdict(comparison),
+    }
+
+
+def _text(result: Mapping[str, object]) -> str:
+    """The result for people, a fact a line."""
+    report = cast("dict[str, int]", result["program"])
+    seconds = cast("dict[str, float]", result["compile_seconds"])
+    lines = [
+        f"device {result['device']}, strategy {result['strategy']}, {report['veus']} vEUs",
+        f"{report['operators']} rOperators, {report['tasks']} rTasks, {report['waves']} waves, {report['launches']} "
+        f"launches, {report['barriers']} barriers, {report['waits']} waits",
+        f"{report['buffers']} buffers in an arena of {report['arena_bytes']} bytes, {report['weight_bytes']} bytes of weights, "
+        f"{report['bodies']} kernel bodies",
+        f"compiled in {sum(seconds.values()):.2f} s: {', '.join(f'{name} {time:.2f}' for name, time in seconds.items())}",
+        f"latency {cast('float', result['latency_ms']):.3f} ms (median of {RUNS}, from call to result)",
+    ]
+    for name, form in cast("dict[str, dict[str, object]]", result["outputs"]).items():
+        lines.append(f"output {name}: {form['dtype']} {form['shape']}")
+    check = cast("dict[str, object] | None", result["check"])
+    if check is not None:
+        verdict = "agrees with" if check["is_close"] else "DIFFERS from"
+        lines.append(f"{verdict} onnxruntime: largest relative error {check['largest_error']:.2e}")
+    return "\n".join(lines)
