@@ -1,0 +1,1 @@
+"""The demonstration of `make demo`: a real convolutional network and a recurrent one, compiled, run and checked."""
