@@ -37,6 +37,7 @@ def light_model(name: str) -> onnx.ModelProto:
         copies = [type(value).FromString(value.SerializeToString()) for value in values]
         model.graph.ClearField(field)
         getattr(model.graph, field).extend(copies)
+    model.ir_version = IR_VERSION
     return model
 
 
