@@ -32,7 +32,8 @@ def light_model(name: str) -> onnx.ModelProto:
             model.graph.initializer.append(numpy_helper.from_array(_random(generator, shape), node.output[0]))
     used = {name for node in nodes for name in node.input}
     kept = [value for value in model.graph.initializer if value.name in used]
-    inputs = [value for value in model.graph.input if value.name in used]
+    known = {value.name for value in kept}
+    inputs = [value for value in model.graph.input if value.name in used - known]
     for field, values in (("node", nodes), ("initializer", kept), ("input", inputs)):
         copies = [type(value).FromString(value.SerializeToString()) for value in values]
         model.graph.ClearField(field)
