@@ -1,0 +1,1 @@
+"""Programs of the vdevice level as program images: tables of instructions, and the text of kernel bodies."""

@@ -1,0 +1,47 @@
+"""Copies of neighbouring elements, one by one."""
+
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+from xdsl.builder import Builder
+from xdsl.dialects import arith, memref
+from xdsl.dialects.builtin import IndexType, IntegerAttr, MemRefType
+from xdsl.ir import Attribute, SSAValue
+
+from rammer_ir.dialects.rop import Combiner
+from rammer_ir.lowering.from_block.combining import neutral_value
+
+
+def neighbours(builder: Builder, indices: Sequence[SSAValue], count: int, step: int = 1) -> Iterator[list[SSAValue]]:
+    """The indices of each `step`-th of `count` elements that follow each other along the last dimension."""
+    for element in range(0, count, step):
+        if element == 0:
+            yield list(indices)
+            continue
+        distance = builder.insert(arith.ConstantOp(IntegerAttr(element, IndexType())))
+        yield [*indices[:-1], builder.insert(arith.AddiOp(indices[-1], distance)).result]
+
+
+def copy_one_by_one(
+    builder: Builder,
+    elements: int,
+    source: SSAValue,
+    source_indices: Sequence[SSAValue],
+    target: SSAValue,
+    target_indices: Sequence[SSAValue],
+) -> None:
+    """Insert loads of all elements, then stores."""
+    loads = [
+        builder.insert(memref.LoadOp.get(source, indices)).res
+        for indices in neighbours(builder, source_indices, elements)
+    ]
+    for value, indices in zip(loads, neighbours(builder, target_indices, elements), strict=True):
+        builder.insert(memref.StoreOp.get(value, target, indices))
+
+
+def fill_with_zeros(builder: Builder, elements: int, target: SSAValue, indices: Sequence[SSAValue]) -> None:
+    """Insert stores of zeros into neighbouring elements; raises CompileError for elements that are no numbers."""
+    element = cast("MemRefType[Attribute]", target.type).element_type
+    zero = builder.insert(neutral_value(Combiner.ADD, element)).result
+    for place in neighbours(builder, indices, elements):
+        builder.insert(memref.StoreOp.get(zero, target, place))

@@ -1,0 +1,40 @@
+"""Small functions that C lacks, printed before the bodies that call them. Both targets have those of this file."""
+
+from typing import Final
+
+COMMON_HELPERS: Final = {
+    "floor_divide": """\
+template <typename T>
+{inline} T rammer_floor_divide(T a, T b) {{
+  return a / b - (a % b != 0 && (a < 0) != (b < 0));
+}}""",
+    "ceil_divide": """\
+template <typename T>
+{inline} T rammer_ceil_divide(T a, T b) {{
+  return a / b + (a % b != 0 && (a < 0) == (b < 0));
+}}""",
+    "smaller": """\
+template <typename T>
+{inline} T rammer_smaller(T a, T b) {{
+  return a < b ? a : b;
+}}""",
+    "larger": """\
+template <typename T>
+{inline} T rammer_larger(T a, T b) {{
+  return a > b ? a : b;
+}}""",
+    "bits": """\
+template <typename To, typename From>
+{inline} To rammer_bits(From from) {{
+  To to;
+  memcpy(&to, &from, sizeof to);
+  return to;
+}}""",
+}
+"""Name to definition, for `str.format` with the qualifiers `inline`."""
+
+
+def guarded(name: str, definition: str) -> str:
+    """The definition, for a text that may hold it several times."""
+    macro = f"RAMMER_{name.upper()}"
+    return f"#ifndef {macro}\n#define {macro}\n{definition}\n#endif\n"

@@ -1,0 +1,122 @@
+"""Functions of bodies as C text: what CUDA C and C++ have in common."""
+
+from abc import abstractmethod
+from typing import Final
+
+from xdsl.dialects import func, memref, scf
+from xdsl.dialects.builtin import MemRefType
+from xdsl.ir import Block, Operation, Region, SSAValue
+
+from rammer_ir.dialects import block
+from rammer_ir.dialects.block import memory_space
+from rammer_ir.errors import CompileError
+from rammer_ir.locations import describe_op
+from rammer_ir.lowering.from_block.structure import refuse
+from rammer_ir.lowering.targets.c_control import print_for, print_if
+from rammer_ir.lowering.targets.c_expressions import expression, is_expression
+from rammer_ir.lowering.targets.c_helpers import guarded
+from rammer_ir.lowering.targets.c_memory import print_array, print_load, print_ring_op, print_store
+from rammer_ir.lowering.targets.c_names import function_name
+from rammer_ir.lowering.targets.c_writer import CWriter
+
+_LONGEST_INLINED: Final = 60
+"""Characters of an expression that may stand where it is used instead of having a name."""
+
+
+class CPrinter(CWriter):
+    """
+    Prints the function of one body. Subclasses say what their target's words for things are.
+
+    Every load and store stands in its own statement, in the IR's order. A value without effects that is used once, in
+    the block where it is computed, stands where it is used; others get a name.
+    """
+
+    @abstractmethod
+    def function_head(self, name: str) -> str:
+        """The declaration of the function of a body."""
+
+    def stored_array(self, op: Operation) -> SSAValue | None:
+        """The array that an op writes; None if it writes none."""
+        return op.memref if isinstance(op, memref.StoreOp) else None
+
+    def print_op(self, op: Operation) -> None:
+        """Print the statements of an op; raises CompileError for an op that has none."""
+        match op:
+            case scf.ForOp():
+                print_for(self, op)
+            case scf.IfOp():
+                print_if(self, op)
+            case memref.LoadOp():
+                print_load(self, op)
+            case memref.StoreOp():
+                print_store(self, op)
+            case memref.AllocaOp():
+                print_array(self, op)
+            case block.RingPushOp() | block.RingWaitOp() | block.RingReleaseOp():
+                print_ring_op(self, op)
+            case scf.YieldOp() | func.ReturnOp():
+                pass
+            case _:
+                refuse(op, f"{op.name} has no form in the text of a kernel body")
+
+    def text(self, name: str, body: Region) -> str:
+        """The text of the function with this body, and of what it needs beside it; raises CompileError."""
+        self.print_string(f"{self.function_head(function_name(name))} {{")
+        with self.indented():
+            self._print_arguments(body.block)
+            self.print_block(body.block)
+        self.print_string("\n}\n")
+        helpers = [guarded(helper, definition) for helper, definition in self.language.helpers.items()]
+        return "".join([*helpers, self.output.getvalue()])
+
+    def _print_arguments(self, body: Block) -> None:
+        task, iteration, *rest = body.args
+        operands = [argument for argument in rest if isinstance(argument.type, MemRefType)]
+        self._print_scalar(task, "task->index", "task_index")
+        self._print_scalar(iteration, "task->iteration", "iteration")
+        for number, operand in enumerate(operands):
+            if operand.first_use is not None:
+                self._print_operand(operand, number)
+        for number, parameter in enumerate(rest[len(operands) :]):
+            self._print_scalar(parameter, f"rammer::parameter(task, {number})", f"parameter_{number}")
+
+    def _print_scalar(self, argument: SSAValue, value: str, otherwise: str) -> None:
+        if argument.first_use is not None:
+            name = self.new_name(argument.name_hint if argument.name_hint != "task" else None, otherwise)
+            self.keep(argument, name)
+            self.line(f"const int {name} = {value};")
+
+    def _print_operand(self, operand: SSAValue, number: int) -> None:
+        is_written = any(self.stored_array(use.operation) is operand for use in operand.uses)
+        kind = self.element_type(operand)
+        element = kind if is_written else f"const {kind}"
+        pointer = self.operand(element, number, memory_space(operand))
+        self.line(f"{element}* {self.define(operand, f'operand_{number}')} = {pointer};")
+
+    def print_block(self, ops: Block) -> None:
+        for op in ops.ops:
+            try:
+                if is_expression(op):
+                    self._print_expression(op)
+                else:
+                    self.print_op(op)
+            except CompileError as error:
+                error.location = error.location or describe_op(op)
+                raise
+
+    def _print_expression(self, op: Operation) -> None:
+        """Keep an expression for its use, or give it a name here."""
+        (result,) = op.results
+        if result.first_use is None:
+            return
+        text = expression(op, [self.value(operand) for operand in op.operands], self.language)
+        if not op.operands or (len(text) <= _LONGEST_INLINED and _is_used_beside(op, result)):
+            self.keep(result, text)
+        else:
+            self.print_definition(result, text)
+
+
+def _is_used_beside(op: Operation, result: SSAValue) -> bool:
+    """Whether a value has one use, by an op of the same block that evaluates it once."""
+    use = result.get_user_of_unique_use()
+    return use is not None and use.parent is op.parent and not isinstance(use, scf.ForOp)

@@ -1,0 +1,90 @@
+"""Functions of bodies with serial loops as C++, which is compiled with `vdevice.hpp`."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+from xdsl.dialects import scf
+from xdsl.dialects.builtin import Float32Type
+from xdsl.ir import Attribute
+
+from rammer_ir.dialects.block import MemorySpace
+from rammer_ir.lowering.convert_block_to_scf import INDEPENDENT_ATTRIBUTE
+from rammer_ir.lowering.targets.c_helpers import COMMON_HELPERS
+from rammer_ir.lowering.targets.c_language import Language
+from rammer_ir.lowering.targets.c_printer import CPrinter
+from rammer_ir.lowering.targets.unrolling import unrolling
+
+# Selects, so that loops are vectorised. Of two zeros, the sign bits decide.
+_EXTREMUM: Final = """\
+{{inline}} {kind} rammer_{name}({kind} a, {kind} b) {{{{
+  {bits} x, y;
+  memcpy(&x, &a, sizeof a);
+  memcpy(&y, &b, sizeof b);
+  x = x {of_zeros} y;
+  {kind} equal;
+  memcpy(&equal, &x, sizeof equal);
+  return a == b ? equal : a {symbol} b || a != a ? a : b;
+}}}}"""
+
+
+def _extremum(name: str, symbol: str, of_zeros: str) -> str:
+    kinds = {"float": "uint32_t", "double": "uint64_t"}
+    return "\n".join(
+        _EXTREMUM.format(kind=kind, bits=bits, name=name, symbol=symbol, of_zeros=of_zeros)
+        for kind, bits in kinds.items()
+    )
+
+
+_HELPERS: Final = {
+    "maximum": _extremum("maximum", ">", "&"),
+    "minimum": _extremum("minimum", "<", "|"),
+    **COMMON_HELPERS,
+}
+
+_UNROLL_COMPLETELY: Final = 64
+"""Factor that stands for complete unrolling: C++ compilers want a number."""
+
+
+class CppLanguage(Language):
+    """C++17 with what `vdevice.hpp` includes."""
+
+    inline: ClassVar[str] = "static inline"
+
+    def helper_text(self, name: str) -> str:
+        return _HELPERS[name].format(inline=self.inline)
+
+    def special_float(self, bits: int, kind: Attribute) -> str:
+        if isinstance(kind, Float32Type):
+            return f"{self.helper('bits')}<float>({bits:#010x}u)"
+        return f"{self.helper('bits')}<double>({bits:#018x}ull)"
+
+    def reciprocal_square_root(self, operand: str, kind: Attribute) -> str:
+        return f"(1.0f / sqrtf({operand}))" if isinstance(kind, Float32Type) else f"(1.0 / sqrt({operand}))"
+
+
+class CppPrinter(CPrinter):
+    """Prints a `func.func` that a body became."""
+
+    def __init__(self) -> None:
+        super().__init__(CppLanguage())
+
+    def function_head(self, name: str) -> str:
+        return f'extern "C" void {name}(rammer::Task* task)'
+
+    def operand(self, kind: str, number: int, space: MemorySpace | None) -> str:
+        return f"rammer::operand<{kind}>(task, {number})"
+
+    def word_type(self) -> str:
+        return "uint64_t"
+
+    def scratch(self, kind: str, offset: int) -> str:
+        return f"reinterpret_cast<{kind}*>(task->scratch + {offset})"
+
+    def loop_pragmas(self, loop: scf.ForOp) -> Sequence[str]:
+        pragmas: list[str] = []
+        if INDEPENDENT_ATTRIBUTE in loop.attributes:
+            pragmas.append("GCC ivdep")
+        factor = unrolling(loop)
+        if factor is not None:
+            pragmas.append(f"GCC unroll {factor or _UNROLL_COMPLETELY}")
+        return pragmas
