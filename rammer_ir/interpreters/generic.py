@@ -99,7 +99,7 @@ class GenericEvaluation:
 
     def _run(self) -> None:
         first = len(self.extents) - len(self.op.bounds)
-        loops = frozenset(range(first, len(self.extents)))
+        loops = frozenset(axis for axis in range(first, len(self.extents)) if self.extents[axis] > 1)
         sinks = [
             ResultSink(tensor_data(result), access, loops - access.axes, combiner)
             for result, access, combiner in zip(self.results, self.writes, self.op.combiners, strict=True)

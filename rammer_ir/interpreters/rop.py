@@ -28,15 +28,14 @@ from xdsl.utils.symbol_table import SymbolTable
 
 from rammer_ir.dialects import rop
 from rammer_ir.errors import InvalidInputError, RammerError
+from rammer_ir.interpreters.bindings import Inputs, bound_arrays
 from rammer_ir.interpreters.element_types import Array, dtype_of, shape_of, tensor_dtype
 from rammer_ir.interpreters.generic import evaluate_generic
 from rammer_ir.interpreters.scalar_functions import ScalarFunctions, TensorFunctions
 from rammer_ir.locations import describe_op
 
 
-def run_module(
-    module: ModuleOp, inputs: Mapping[str | int, Array], weights: Mapping[str, Array], entry: str = "main"
-) -> list[Array]:
+def run_module(module: ModuleOp, inputs: Inputs, weights: Mapping[str, Array], entry: str = "main") -> list[Array]:
     """
     The results of a function of the module.
 
@@ -74,7 +73,7 @@ def rop_interpreter(module: ModuleOp, weights: Mapping[str, Array]) -> Interpret
     return interpreter
 
 
-def run_function(interpreter: Interpreter, inputs: Mapping[str | int, Array], entry: str) -> list[Array]:
+def run_function(interpreter: Interpreter, inputs: Inputs, entry: str) -> list[Array]:
     """As `run_module`, by an interpreter that may know more levels."""
     function = SymbolTable(interpreter.module).lookup(entry)
     if not isinstance(function, func.FuncOp):
@@ -154,21 +153,15 @@ def scan_rows(op: rop.ScanOp, length: int) -> Iterable[int]:
     return reversed(rows) if op.reverse is not None else rows
 
 
-def _arguments(function: func.FuncOp, inputs: Mapping[str | int, Array]) -> tuple[Array, ...]:
+def _arguments(function: func.FuncOp, inputs: Inputs) -> tuple[Array, ...]:
     types = function.function_type.inputs.data
+    owner = f"@{function.sym_name.data}"
     names = _names(function, len(types))
-    unknown = set(inputs) - {*names, *range(len(types))}
-    if unknown:
-        raise InvalidInputError(
-            f"@{function.sym_name.data} has no input {', '.join(map(str, sorted(unknown, key=str)))}"
-        )
-    args: list[Array] = []
-    for position, (name, wanted) in enumerate(zip(names, types, strict=True)):
-        key = position if position in inputs else name
-        if key is None or key not in inputs:
-            raise InvalidInputError(f"no array is given for input {position if name is None else name}")
-        args.append(checked(inputs[key], wanted, f"input {key}"))
-    return tuple(args)
+    arrays = bound_arrays(inputs, names, owner)
+    return tuple(
+        checked(array, wanted, f"input {position if name is None else name} of {owner}")
+        for position, (array, wanted, name) in enumerate(zip(arrays, types, names, strict=True))
+    )
 
 
 def _names(function: func.FuncOp, count: int) -> list[str | None]:

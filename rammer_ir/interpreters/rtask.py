@@ -17,6 +17,7 @@ from xdsl.utils.symbol_table import SymbolTable
 
 from rammer_ir.dialects import rtask
 from rammer_ir.errors import RammerError
+from rammer_ir.interpreters.bindings import Inputs
 from rammer_ir.interpreters.element_types import Array
 from rammer_ir.interpreters.kernel_region import run_kernel
 from rammer_ir.interpreters.rop import rop_interpreter, run_function
@@ -33,7 +34,7 @@ def first_candidate(op: rtask.AlternativesOp) -> int:
 
 def run_module(
     module: ModuleOp,
-    inputs: Mapping[str | int, Array],
+    inputs: Inputs,
     weights: Mapping[str, Array],
     entry: str = "main",
     choice: Choice = first_candidate,

@@ -168,8 +168,9 @@ def test_a_tile_is_clipped_and_keeps_the_rest() -> None:
 def test_an_element_written_twice_is_refused() -> None:
     text = """
     func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
-      %r = rop.generic bounds [4] maps [affine_map<(d) -> (d)>, affine_map<(d) -> (d floordiv 2)>]
-          ins(%x : tensor<4xf32>) {
+      %s = arith.constant 1 : index
+      %r = rop.generic bounds [4] maps [affine_map<(d)[s] -> (d)>, affine_map<(d)[s] -> (d floordiv 2 + s)>]
+          ins(%x : tensor<4xf32>) at(%s) {
       ^bb0(%p: f32):
         rop.yield %p : f32
       } -> tensor<4xf32>
@@ -184,7 +185,9 @@ def test_unwritten_elements_are_poisoned() -> None:
     text = """
     func.func @main(%x: tensor<2xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
       %e = tensor.empty() : tensor<4xf32>
-      %r = rop.generic bounds [2] maps [affine_map<(d) -> (d)>, affine_map<(d) -> (d * 2)>] ins(%x : tensor<2xf32>) {
+      %s = arith.constant 0 : index
+      %r = rop.generic bounds [2] maps [affine_map<(d)[s] -> (d)>, affine_map<(d)[s] -> (d * 2 + s)>]
+          ins(%x : tensor<2xf32>) at(%s) {
       ^bb0(%p: f32):
         rop.yield %p : f32
       } -> tensor<4xf32>
@@ -284,7 +287,7 @@ def test_weights_and_recipes() -> None:
 def test_wrong_inputs_are_refused() -> None:
     with pytest.raises(InvalidInputError, match="no array is given for weight @filter"):
         run(WEIGHTS)
-    with pytest.raises(InvalidInputError, match="input 0 is float64"):
+    with pytest.raises(InvalidInputError, match="input 0 of @main is float64"):
         run(TILE, np.zeros(10), random(10))
     with pytest.raises(InvalidInputError, match="no array is given for input 1"):
         run(TILE, random(10))
@@ -292,6 +295,21 @@ def test_wrong_inputs_are_refused() -> None:
         run(TILE, random(10), random(10), random(10))
     with pytest.raises(InvalidInputError, match="no function @other"):
         run_module(module_of(TILE), {}, {}, entry="other")
+
+
+def test_a_dimension_of_one_index_needs_no_combiner() -> None:
+    text = """
+    func.func @main(%x: tensor<1x3xf32>) -> tensor<3xf32> {
+      %r = rop.generic bounds [1, 3] maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j)>]
+          ins(%x : tensor<1x3xf32>) {
+      ^bb0(%p: f32):
+        rop.yield %p : f32
+      } -> tensor<3xf32>
+      func.return %r : tensor<3xf32>
+    }
+    """
+    x = random(1, 3)
+    np.testing.assert_array_equal(run(text, x)[0], x[0])
 
 
 def test_inputs_go_by_name() -> None:

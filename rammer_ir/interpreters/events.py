@@ -1,0 +1,43 @@
+"""Events of a launch: counters, and waits that must hold when a sequential run comes to them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from xdsl.ir.affine import AffineMap
+
+from rammer_ir.errors import RammerError
+from rammer_ir.interpreters.element_types import Array
+from rammer_ir.interpreters.tensor_access import evaluate_map
+
+
+class Counters:
+    """An event: its counters, at zero when the launch starts."""
+
+    def __init__(self, count: int) -> None:
+        self.values = np.zeros(count, np.int64)
+
+    def check_wait(self, wait: AffineMap, coordinates: Sequence[Array], loop: Sequence[int], tasks: Array) -> None:
+        """Raises RammerError if a task waits for a threshold that its counters have not reached."""
+        firsts, counts, thresholds = (
+            np.broadcast_to(part, tasks.shape) for part in evaluate_map(wait, coordinates, loop)
+        )
+        waits = np.stack([firsts, counts, thresholds], axis=1)
+        for first, count, threshold in np.unique(waits, axis=0):
+            if first < 0 or count < 0 or first + count > len(self.values):
+                raise RammerError(f"a wait for counters {first} to {first + count} of an event of {len(self.values)}")
+            reached = self.values[first : first + count]
+            if (reached < threshold).any():
+                late = int(np.argmax(reached < threshold))
+                task = int(tasks[(waits == (first, count, threshold)).all(axis=1)][0])
+                raise RammerError(
+                    f"task {task} waits for counter {first + late} of an event to reach {threshold}, and what stands "
+                    f"before it signals {int(reached[late])} times"
+                )
+
+    def signal(self, signal: AffineMap, coordinates: Sequence[Array], loop: Sequence[int], tasks: Array) -> None:
+        """Add one to the counter of each task; raises RammerError for one that the event does not have."""
+        (counters,) = evaluate_map(signal, coordinates, loop)
+        counters = np.broadcast_to(counters, tasks.shape)
+        if ((counters < 0) | (counters >= len(self.values))).any():
+            raise RammerError(f"a signal to counter {int(counters.max())} of an event of {len(self.values)}")
+        np.add.at(self.values, counters, 1)
