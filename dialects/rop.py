@@ -7,11 +7,12 @@ matrix products, element-wise operators, pooling, softmax and layout changes are
 """
 
 from collections.abc import Sequence
-from enum import StrEnum, auto
-from typing import ClassVar, Self, cast
+from math import prod
+from typing import Self, cast
 
 from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
     AffineMapAttr,
     ArrayAttr,
     DenseArrayBase,
@@ -25,22 +26,18 @@ from xdsl.dialects.builtin import (
     UnitAttr,
     i64,
 )
-from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import (
     Attribute,
-    Block,
     Dialect,
     Operation,
-    ParametrizedAttribute,
     Region,
-    SpacedOpaqueSyntaxAttribute,
     SSAValue,
 )
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
-    irdl_attr_definition,
     irdl_op_definition,
+    lazy_traits_def,
     operand_def,
     opt_prop_def,
     opt_region_def,
@@ -51,135 +48,40 @@ from xdsl.irdl import (
     var_operand_def,
     var_result_def,
 )
-from xdsl.parser import AttrParser, Parser
+from xdsl.parser import Parser
 from xdsl.printer import Printer
-from xdsl.traits import IsolatedFromAbove, IsTerminator, NoMemoryEffect, Pure, RecursiveMemoryEffect, SymbolOpInterface
+from xdsl.traits import (
+    HasParent,
+    IsolatedFromAbove,
+    IsTerminator,
+    NoMemoryEffect,
+    Pure,
+    RecursiveMemoryEffect,
+    SymbolOpInterface,
+)
 from xdsl.utils.exceptions import VerifyException
 
+from rammer_ir.dialects.assembly import (
+    parse_attribute_dictionary,
+    parse_attributes,
+    parse_index_group,
+    parse_integers,
+    parse_operand_group,
+    parse_result_types,
+    print_attributes,
+    print_index_group,
+    print_integers,
+    print_operand_group,
+    print_result_types,
+)
+from rammer_ir.dialects.integers import integer, integers
+from rammer_ir.dialects.rop_attributes import Combiner, CombinerAttr, TilingAttr
 from rammer_ir.indexing.ranges import extent_ranges, map_ranges
 
 
-class Combiner(StrEnum):
-    """How the values a generic yields for one result element over the reduced dimensions become one."""
-
-    ADD = auto()
-    MULTIPLY = auto()
-    MAXIMUM = auto()
-    MINIMUM = auto()
-    NONE = auto()
-
-
-@irdl_attr_definition
-class CombinerAttr(EnumAttribute[Combiner], SpacedOpaqueSyntaxAttribute):
-    """
-    A combiner; `none` is for a result that no dimension of its generic is reduced into.
-
-    Its start value is the operation's neutral element: 0, 1, the lowest and the highest value of the element type.
-
-    Example: `#rop.combiner add`
-    """
-
-    name = "rop.combiner"
-
-
-@irdl_attr_definition
-class TilingAttr(ParametrizedAttribute):
-    """
-    One way to cut an rOperator into rTasks: a decision recorded on it, in a list of candidates called `tilings`.
-
-    `tile` gives a size for each loop dimension of the operator's last generic; a dimension that is not cut has its
-    bound. `threads` are those of the compute role. A contraction also has the block that its threads stage and
-    compute: `block` M, N and K, with K sliced among groups of threads.
-
-    Examples: `#rop.tiling<generic tile [1, 4096] threads 256>`,
-    `#rop.tiling<contraction tile [64, 8, 8] threads 256 block [64, 64, 32] slices 4>`
-    """
-
-    name = "rop.tiling"
-    kind_: StringAttr
-    tile_: DenseArrayBase
-    threads_: IntegerAttr
-    block_: DenseArrayBase
-    slices_: IntegerAttr
-
-    def __init__(
-        self, kind: str, tile: Sequence[int], threads: int, *, block: Sequence[int] = (), slices: int = 1
-    ) -> None:
-        super().__init__(
-            StringAttr(kind),
-            DenseArrayBase.from_list(i64, list(tile)),
-            IntegerAttr(threads, i64),
-            DenseArrayBase.from_list(i64, list(block)),
-            IntegerAttr(slices, i64),
-        )
-
-    @property
-    def kind(self) -> str:
-        return self.kind_.data
-
-    @property
-    def tile(self) -> tuple[int, ...]:
-        return cast("tuple[int, ...]", self.tile_.get_values())
-
-    @property
-    def threads(self) -> int:
-        return self.threads_.value.data
-
-    @property
-    def block(self) -> tuple[int, ...]:
-        """M, N and K of a contraction's block; empty otherwise."""
-        return cast("tuple[int, ...]", self.block_.get_values())
-
-    @property
-    def slices(self) -> int:
-        return self.slices_.value.data
-
-    def verify(self) -> None:
-        if self.kind not in ("generic", "contraction"):
-            raise VerifyException(f"a tiling is generic or contraction, not {self.kind}")
-        if any(size < 1 for size in (*self.tile, *self.block, self.threads, self.slices)):
-            raise VerifyException("the sizes of a tiling must be positive")
-        if len(self.block) != (3 if self.kind == "contraction" else 0):
-            raise VerifyException("a contraction, and nothing else, has a block of M, N and K")
-
-    @classmethod
-    def new(cls, params: Sequence[Attribute]) -> Self:
-        kind, tile, threads, block, slices = params
-        return cls(
-            cast("StringAttr", kind).data,
-            cast("tuple[int, ...]", cast("DenseArrayBase", tile).get_values()),
-            cast("IntegerAttr", threads).value.data,
-            block=cast("tuple[int, ...]", cast("DenseArrayBase", block).get_values()),
-            slices=cast("IntegerAttr", slices).value.data,
-        )
-
-    @classmethod
-    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
-        with parser.in_angle_brackets():
-            kind = parser.parse_identifier()
-            parser.parse_keyword("tile")
-            tile = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer)
-            parser.parse_keyword("threads")
-            threads = parser.parse_integer()
-            block: list[int] = []
-            slices = 1
-            if parser.parse_optional_keyword("block") is not None:
-                block = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer)
-                parser.parse_keyword("slices")
-                slices = parser.parse_integer()
-        return (
-            StringAttr(kind),
-            DenseArrayBase.from_list(i64, tile),
-            IntegerAttr(threads, i64),
-            DenseArrayBase.from_list(i64, block),
-            IntegerAttr(slices, i64),
-        )
-
-    def print_parameters(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            printer.print_string(f"{self.kind} tile {list(self.tile)} threads {self.threads}")
-            if self.block:
-                printer.print_string(f" block {list(self.block)} slices {self.slices}")
+def tensor_type(value: SSAValue) -> TensorType[Attribute]:
+    """The type of a value that is a tensor."""
+    return cast("TensorType[Attribute]", value.type)
 
 
 def used_dims(affine_map: AffineMapAttr) -> set[int]:
@@ -197,7 +99,7 @@ class YieldOp(IRDLOperation):
 
     name = "rop.yield"
     values = var_operand_def()
-    traits = traits_def(IsTerminator(), Pure())
+    traits = lazy_traits_def(lambda: (IsTerminator(), Pure(), HasParent(GenericOp, OperatorOp, ScanOp, WeightOp)))
     assembly_format = "attr-dict ($values^ `:` type($values))?"
 
     def __init__(self, *values: SSAValue | Operation) -> None:
@@ -219,7 +121,7 @@ class IndexOp(IRDLOperation):
     assembly_format = "$dim attr-dict"
 
     def __init__(self, dim: int) -> None:
-        super().__init__(properties={"dim": IntegerAttr(dim, i64)}, result_types=[IndexType()])
+        super().__init__(properties={"dim": integer(dim)}, result_types=[IndexType()])
 
     def verify_(self) -> None:
         parent = self.parent_op()
@@ -289,7 +191,7 @@ class GenericOp(IRDLOperation):
             operands=[list(inputs), list(into), list(at)],
             result_types=[list(result_types)],
             properties={
-                "bounds": DenseArrayBase.from_list(i64, list(bounds)),
+                "bounds": integers(bounds),
                 "maps": ArrayAttr(maps),
                 "reduce": ArrayAttr([CombinerAttr(combiner) for combiner in combiners]),
                 "pad": None if pad is None else ArrayAttr(pad),
@@ -300,7 +202,7 @@ class GenericOp(IRDLOperation):
     @property
     def bounds(self) -> tuple[int, ...]:
         """The extents of the loop dimensions."""
-        return cast("tuple[int, ...]", self.bounds_.get_values())
+        return self.bounds_.get_values()
 
     @property
     def input_maps(self) -> tuple[AffineMapAttr, ...]:
@@ -340,6 +242,8 @@ class GenericOp(IRDLOperation):
         self._verify_pads()
         self._verify_maps()
         self._verify_reductions()
+        if not self.at:
+            self._verify_writes()
         self._verify_body()
 
     def _verify_pads(self) -> None:
@@ -348,12 +252,12 @@ class GenericOp(IRDLOperation):
         for value, pad in zip(self.inputs, self.pads, strict=True):
             if isinstance(pad, UnitAttr):
                 continue
-            element = cast("TensorType[Attribute]", value.type).element_type
-            if not isinstance(pad, FloatAttr | IntegerAttr) or pad.type != element:
+            element = tensor_type(value).element_type
+            if not isinstance(pad, FloatAttr | IntegerAttr) or cast("FloatAttr | IntegerAttr", pad).type != element:
                 raise VerifyException(f"pad value {pad} does not have the element type {element}")
 
     def _verify_maps(self) -> None:
-        tensors = [cast("TensorType[Attribute]", value.type) for value in (*self.inputs, *self.res)]
+        tensors = [tensor_type(value) for value in (*self.inputs, *self.res)]
         for position, (map_attr, tensor) in enumerate(zip(self.maps.data, tensors, strict=True)):
             affine_map = map_attr.data
             if affine_map.num_dims != len(self.bounds) or affine_map.num_symbols != len(self.at):
@@ -381,118 +285,88 @@ class GenericOp(IRDLOperation):
 
     def _verify_reductions(self) -> None:
         for result, combiner in enumerate(self.combiners):
-            if self.reduction_dims(result) and combiner is Combiner.NONE:
+            reduced = self.reduction_dims(result)
+            if reduced and combiner is Combiner.NONE:
                 raise VerifyException(
-                    f"dimensions {list(self.reduction_dims(result))} are reduced into result {result}: it needs a combiner"
+                    f"dimensions {list(reduced)} are reduced into result {result}: it needs a combiner"
+                )
+
+    def _verify_writes(self) -> None:
+        """By numbers: no element is written twice, and without initial contents all of them are written."""
+        for result, (map_attr, value) in enumerate(zip(self.output_maps, self.res, strict=True)):
+            points = prod(self.bounds[dim] for dim in used_dims(map_attr))
+            reached = prod(values.extent for values in map_ranges(map_attr.data, extent_ranges(self.bounds)))
+            if points > reached:
+                raise VerifyException(
+                    f"result {result} gets {points} values for {reached} elements: an element may be written only once"
+                )
+            shape = tensor_type(value).get_shape()
+            if not self.into and DYNAMIC_INDEX not in shape and points < prod(shape):
+                raise VerifyException(
+                    f"result {result} has {prod(shape)} elements, of which {points} are written: "
+                    "into must give what the others are"
                 )
 
     def _verify_body(self) -> None:
-        elements = [cast("TensorType[Attribute]", value.type).element_type for value in self.inputs]
+        elements = [tensor_type(value).element_type for value in self.inputs]
         if [argument.type for argument in self.body.block.args] != elements:
             raise VerifyException("the body's arguments must be the inputs' element types")
         last = self.body.block.last_op
         if not isinstance(last, YieldOp):
             raise VerifyException("the body must end with rop.yield")
-        wanted = [cast("TensorType[Attribute]", value.type).element_type for value in self.res]
+        wanted = [tensor_type(value).element_type for value in self.res]
         if [value.type for value in last.values] != wanted:
             raise VerifyException("the body must yield one value of each result's element type")
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" bounds ")
-        _print_integers(printer, self.bounds)
+        print_integers(printer, self.bounds)
         printer.print_string(" maps ")
-        with printer.in_square_brackets():
-            printer.print_list(self.maps.data, printer.print_attribute)
+        print_attributes(printer, self.maps)
         if any(combiner is not Combiner.NONE for combiner in self.combiners):
             printer.print_string(" reduce ")
             with printer.in_square_brackets():
                 printer.print_list(self.combiners, lambda combiner: printer.print_string(combiner.value))
         if self.pad is not None:
             printer.print_string(" pad ")
-            with printer.in_square_brackets():
-                printer.print_list(self.pad.data, printer.print_attribute)
+            print_attributes(printer, self.pad)
         print_operand_group(printer, "ins", self.inputs)
         print_operand_group(printer, "into", self.into)
-        if self.at:
-            printer.print_string(" at")
-            with printer.in_parens():
-                printer.print_list(self.at, printer.print_ssa_value)
+        print_index_group(printer, "at", self.at)
         printer.print_op_attributes(self.attributes, print_keyword=True)
         printer.print_string(" ")
         printer.print_region(self.body)
-        printer.print_string(" -> ")
-        printer.print_list(self.result_types, printer.print_attribute)
+        print_result_types(printer, self.result_types)
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
         parser.parse_keyword("bounds")
-        bounds = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer)
+        bounds = parse_integers(parser)
         parser.parse_keyword("maps")
-        maps = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_attribute)
+        maps = parse_attributes(parser)
         reduce = None
         if parser.parse_optional_keyword("reduce") is not None:
-            reduce = parser.parse_comma_separated_list(
-                parser.Delimiter.SQUARE, lambda: parser.parse_str_enum(Combiner)
-            )
-        pad = None
-        if parser.parse_optional_keyword("pad") is not None:
-            pad = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_attribute)
+            square = parser.Delimiter.SQUARE
+            reduce = parser.parse_comma_separated_list(square, lambda: parser.parse_str_enum(Combiner))
+        pad = None if parser.parse_optional_keyword("pad") is None else parse_attributes(parser)
         inputs = parse_operand_group(parser, "ins")
         into = parse_operand_group(parser, "into")
-        at: list[SSAValue] = []
-        if parser.parse_optional_keyword("at") is not None:
-            at = [
-                parser.resolve_operand(operand, IndexType())
-                for operand in parser.parse_comma_separated_list(
-                    parser.Delimiter.PAREN, parser.parse_unresolved_operand
-                )
-            ]
-        attributes = parser.parse_optional_attr_dict_with_keyword()
+        at = parse_index_group(parser, "at")
+        attributes = parse_attribute_dictionary(parser)
         body = parser.parse_region()
-        parser.parse_punctuation("->")
-        result_types = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_type)
         op = cls(
             bounds,
             cast("list[AffineMapAttr]", maps),
             inputs,
-            result_types,
+            parse_result_types(parser),
             body,
             reduce=reduce,
             pad=pad,
             into=into,
             at=at,
         )
-        if attributes is not None:
-            op.attributes = dict(attributes.data)
+        op.attributes = attributes
         return op
-
-
-def _print_integers(printer: Printer, values: Sequence[int]) -> None:
-    with printer.in_square_brackets():
-        printer.print_list(values, lambda value: printer.print_string(str(value)))
-
-
-def print_operand_group(printer: Printer, keyword: str, operands: Sequence[SSAValue]) -> None:
-    """Prints ` keyword(%a, %b : type, type)`, or nothing where there are no operands."""
-    if not operands:
-        return
-    printer.print_string(f" {keyword}")
-    with printer.in_parens():
-        printer.print_list(operands, printer.print_ssa_value)
-        printer.print_string(" : ")
-        printer.print_list([operand.type for operand in operands], printer.print_attribute)
-
-
-def parse_operand_group(parser: Parser, keyword: str) -> list[SSAValue]:
-    """Parses what `print_operand_group` prints; an absent group is empty."""
-    if parser.parse_optional_keyword(keyword) is None:
-        return []
-    parser.parse_punctuation("(")
-    operands = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_unresolved_operand)
-    parser.parse_punctuation(":")
-    types = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_type)
-    parser.parse_punctuation(")")
-    return parser.resolve_operands(operands, types, parser.pos)
 
 
 def _verify_region_arguments(op: Operation, region: Region, wanted: Sequence[Attribute]) -> None:
@@ -532,12 +406,12 @@ class OperatorOp(IRDLOperation):
     body = region_def("single_block")
     traits = traits_def(IsolatedFromAbove(), NoMemoryEffect(), RecursiveMemoryEffect())
 
-    def __init__(
-        self, inputs: Sequence[SSAValue | Operation], result_types: Sequence[Attribute], body: Region
-    ) -> None:
+    def __init__(self, inputs: Sequence[SSAValue | Operation], result_types: Sequence[Attribute], body: Region) -> None:
         super().__init__(operands=[list(inputs)], result_types=[list(result_types)], regions=[body])
 
     def verify_(self) -> None:
+        if not self.res:
+            raise VerifyException("an rOperator needs at least one result")
         _verify_region_arguments(self, self.body, [value.type for value in self.inputs])
         _verify_yielded(self, self.body, self.result_types)
         for op in self.body.block.ops:
@@ -549,19 +423,15 @@ class OperatorOp(IRDLOperation):
         printer.print_op_attributes(self.attributes, print_keyword=True)
         printer.print_string(" ")
         printer.print_region(self.body)
-        printer.print_string(" -> ")
-        printer.print_list(self.result_types, printer.print_attribute)
+        print_result_types(printer, self.result_types)
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
         inputs = parse_operand_group(parser, "ins")
-        attributes = parser.parse_optional_attr_dict_with_keyword()
+        attributes = parse_attribute_dictionary(parser)
         body = parser.parse_region()
-        parser.parse_punctuation("->")
-        result_types = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_type)
-        op = cls(inputs, result_types, body)
-        if attributes is not None:
-            op.attributes = dict(attributes.data)
+        op = cls(inputs, parse_result_types(parser), body)
+        op.attributes = attributes
         return op
 
 
@@ -627,6 +497,8 @@ class ScanOp(IRDLOperation):
         return self.res[len(self.carried) :]
 
     def verify_(self) -> None:
+        if not self.res:
+            raise VerifyException("a scan needs at least one result")
         carried = [value.type for value in self.carried]
         slices = [_slice_type(value) for value in self.scanned]
         captured = [value.type for value in self.captured]
@@ -634,6 +506,9 @@ class ScanOp(IRDLOperation):
         if [value.type for value in self.last_values] != carried:
             raise VerifyException("the first results of a scan must have the types of the carried tensors")
         _verify_yielded(self, self.body, [*carried, *(_slice_type(value) for value in self.scanned_results)])
+        steps = {tensor_type(value).get_shape()[0] for value in (*self.scanned, *self.scanned_results)}
+        if len(steps) > 1:
+            raise VerifyException(f"scanned tensors have one row a step, all as many, not {sorted(steps)}")
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -646,9 +521,7 @@ class ScanOp(IRDLOperation):
         printer.print_op_attributes(self.attributes, print_keyword=True)
         printer.print_string(" ")
         printer.print_region(self.body)
-        if self.res:
-            printer.print_string(" -> ")
-            printer.print_list(self.result_types, printer.print_attribute)
+        print_result_types(printer, self.result_types)
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
@@ -657,19 +530,15 @@ class ScanOp(IRDLOperation):
         scanned = parse_operand_group(parser, "scanned")
         carried = parse_operand_group(parser, "carried")
         captured = parse_operand_group(parser, "captured")
-        attributes = parser.parse_optional_attr_dict_with_keyword()
+        attributes = parse_attribute_dictionary(parser)
         body = parser.parse_region()
-        result_types: list[Attribute] = []
-        if parser.parse_optional_punctuation("->") is not None:
-            result_types = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_type)
-        op = cls(length, scanned, carried, captured, result_types, body, reverse=reverse)
-        if attributes is not None:
-            op.attributes = dict(attributes.data)
+        op = cls(length, scanned, carried, captured, parse_result_types(parser), body, reverse=reverse)
+        op.attributes = attributes
         return op
 
 
 def _slice_type(value: SSAValue) -> Attribute:
-    tensor = cast("TensorType[Attribute]", value.type)
+    tensor = tensor_type(value)
     if tensor.get_num_dims() == 0:
         raise VerifyException("a scanned tensor needs a leading dimension")
     return TensorType(tensor.element_type, tensor.get_shape()[1:])
@@ -717,7 +586,10 @@ class WeightOp(IRDLOperation):
     def verify_(self) -> None:
         if (self.hash is None) == (self.recipe is None):
             raise VerifyException(f"weight @{self.sym_name.data} needs either a hash or a recipe")
+        if DYNAMIC_INDEX in self.type.get_shape():
+            raise VerifyException(f"weight @{self.sym_name.data} must have a static shape, not {self.type}")
         if self.recipe is not None:
+            _verify_region_arguments(self, self.recipe, [])
             _verify_yielded(self, self.recipe, [self.type])
 
 
@@ -757,7 +629,6 @@ __all__ = [
     "TilingAttr",
     "WeightOp",
     "YieldOp",
-    "parse_operand_group",
-    "print_operand_group",
+    "tensor_type",
     "used_dims",
 ]

@@ -1,0 +1,117 @@
+"""Attributes of the `rop` dialect: combiners of reductions, and tilings."""
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import StringAttr
+from xdsl.dialects.utils import EnumAttribute
+from xdsl.ir import Attribute, ParametrizedAttribute, SpacedOpaqueSyntaxAttribute
+from xdsl.irdl import irdl_attr_definition
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+from xdsl.utils.exceptions import VerifyException
+from xdsl.utils.str_enum import StrEnum
+
+from rammer_ir.dialects.assembly import parse_integers
+from rammer_ir.dialects.integers import Integer, Integers, integer, integers
+
+
+class Combiner(StrEnum):
+    """How the values a generic yields for one result element over the reduced dimensions become one."""
+
+    ADD = "add"
+    MULTIPLY = "multiply"
+    MAXIMUM = "maximum"
+    MINIMUM = "minimum"
+    NONE = "none"
+
+
+@irdl_attr_definition
+class CombinerAttr(EnumAttribute[Combiner], SpacedOpaqueSyntaxAttribute):
+    """
+    A combiner; `none` is for a result that no dimension of its generic is reduced into.
+
+    Its start value is the operation's neutral element: 0, 1, the lowest and the highest value of the element type.
+
+    Example: `#rop<combiner add>`
+    """
+
+    name = "rop.combiner"
+
+
+@irdl_attr_definition
+class TilingAttr(ParametrizedAttribute):
+    """
+    One way to cut an rOperator into rTasks: a decision recorded on it, in a list of candidates called `tilings`.
+
+    `tile` gives a size for each loop dimension of the operator's last generic; a dimension that is not cut has its
+    bound. `threads` are those of the compute role. A contraction also has the block that its threads stage and
+    compute: `block` M, N and K, with K sliced among groups of threads.
+
+    Examples: `#rop.tiling<generic tile [1, 4096] threads 256>`,
+    `#rop.tiling<contraction tile [64, 8, 8] threads 256 block [64, 64, 32] slices 4>`
+    """
+
+    name = "rop.tiling"
+    kind_: StringAttr
+    tile_: Integers
+    threads_: Integer
+    block_: Integers
+    slices_: Integer
+
+    def __init__(
+        self, kind: str, tile: Sequence[int], threads: int, *, block: Sequence[int] = (), slices: int = 1
+    ) -> None:
+        super().__init__(StringAttr(kind), integers(tile), integer(threads), integers(block), integer(slices))
+
+    @property
+    def kind(self) -> str:
+        return self.kind_.data
+
+    @property
+    def tile(self) -> tuple[int, ...]:
+        return self.tile_.get_values()
+
+    @property
+    def threads(self) -> int:
+        return self.threads_.value.data
+
+    @property
+    def block(self) -> tuple[int, ...]:
+        """M, N and K of a contraction's block; empty otherwise."""
+        return self.block_.get_values()
+
+    @property
+    def slices(self) -> int:
+        return self.slices_.value.data
+
+    def verify(self) -> None:
+        if self.kind not in ("generic", "contraction"):
+            raise VerifyException(f"a tiling is generic or contraction, not {self.kind}")
+        if any(size < 1 for size in (*self.tile, *self.block, self.threads, self.slices)):
+            raise VerifyException("the sizes of a tiling must be positive")
+        if len(self.block) != (3 if self.kind == "contraction" else 0):
+            raise VerifyException("a contraction, and nothing else, has a block of M, N and K")
+        if self.kind == "generic" and self.slices != 1:
+            raise VerifyException("only a contraction slices its K")
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
+        with parser.in_angle_brackets():
+            kind = parser.parse_identifier()
+            parser.parse_keyword("tile")
+            tile = parse_integers(parser)
+            parser.parse_keyword("threads")
+            threads = parser.parse_integer()
+            block: list[int] = []
+            slices = 1
+            if parser.parse_optional_keyword("block") is not None:
+                block = parse_integers(parser)
+                parser.parse_keyword("slices")
+                slices = parser.parse_integer()
+        return StringAttr(kind), integers(tile), integer(threads), integers(block), integer(slices)
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string(f"{self.kind} tile {list(self.tile)} threads {self.threads}")
+            if self.block:
+                printer.print_string(f" block {list(self.block)} slices {self.slices}")
