@@ -10,7 +10,10 @@ if __name__ == "passes":
     raise ImportError("import rammer_ir.passes instead: a second copy of an op class is another op")
 
 PASSES: dict[str, str] = {
+    "absorb-views": "rammer_ir.passes.rop.absorb_views:AbsorbViews",
     "tile": "rammer_ir.passes.rop.tile:Tile",
+    "write-in-place": "rammer_ir.passes.rop.write_in_place:WriteInPlace",
+    "set-device": "rammer_ir.passes.set_device:SetDevice",
 }
 """Name to "module:Class"; one line a pass, sorted by module."""
 

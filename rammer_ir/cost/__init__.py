@@ -1,0 +1,1 @@
+"""What things cost: descriptions of devices and models of time, as pure functions over numbers."""

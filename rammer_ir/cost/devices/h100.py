@@ -1,0 +1,36 @@
+"""NVIDIA H100 SXM, 80 GB."""
+
+from rammer_ir.cost.devices.description import DeviceDescription, Rates
+
+CLOCK_MHZ = 1980
+"""Boost clock of the machine on which the latencies were measured."""
+
+LANES = 128
+"""fp32 lanes of a streaming multiprocessor."""
+
+RATES = Rates(
+    multiply_adds_per_us=LANES * CLOCK_MHZ,
+    arithmetic_efficiency=0.65,
+    # 64 bytes a clock and multiprocessor is what the path from L2 can carry; about two thirds arrive with all busy.
+    cache_bytes_per_us=64 * CLOCK_MHZ * 0.65,
+    memory_bytes_per_us=3.0e6,
+    memory_bytes_per_us_of_veu=6.0e4,
+    task_us=0.6,
+    barrier_us=1.02,
+    launch_us=1.09,
+    handover_us=0.67,
+)
+
+
+def describe() -> DeviceDescription:
+    """One vEU a multiprocessor; shared memory is what one block may have."""
+    return DeviceDescription(
+        name="h100",
+        kind="cuda",
+        veus=132,
+        threads=1024,
+        shared_bytes=232448,
+        registers=65536,
+        rates=RATES,
+        source="sizes: CUDA programming guide, compute capability 9.0; latencies: one H100 80 GB HBM3; rest estimated",
+    )
