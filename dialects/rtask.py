@@ -6,6 +6,7 @@ Boxes are the kernel's interface: dependencies between tasks of different kernel
 """
 
 from collections.abc import Sequence
+from math import prod
 from typing import Self, cast
 
 from xdsl.dialects.builtin import (
@@ -13,22 +14,20 @@ from xdsl.dialects.builtin import (
     ArrayAttr,
     DenseArrayBase,
     DenseIntElementsAttr,
-    FloatAttr,
     IndexType,
     IntegerAttr,
     StringAttr,
     SymbolNameConstraint,
     SymbolRefAttr,
     TensorType,
-    f64,
     i64,
 )
-from xdsl.ir import Attribute, Dialect, Operation, ParametrizedAttribute, Region, SSAValue
+from xdsl.ir import Attribute, Dialect, Operation, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
-    irdl_attr_definition,
     irdl_op_definition,
+    lazy_traits_def,
     opt_prop_def,
     prop_def,
     region_def,
@@ -37,9 +36,10 @@ from xdsl.irdl import (
     var_region_def,
     var_result_def,
 )
-from xdsl.parser import AttrParser, Parser
+from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import (
+    HasParent,
     IsolatedFromAbove,
     IsTerminator,
     NoMemoryEffect,
@@ -49,196 +49,24 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from rammer_ir.dialects.rop import parse_operand_group, print_operand_group
-
-
-@irdl_attr_definition
-class BoxAttr(ParametrizedAttribute):
-    """
-    The elements of a tensor that a task touches: an origin for each task, and a size.
-
-    The map takes task coordinates (dimensions) and loop indices (symbols) to the origin; `sizes` are static. The part
-    of the box that lies out of the tensor is cut off.
-
-    Example (a tile of 8x8 pixels with a border of 1): `#rtask.box<(h, w) -> (0, 0, h * 8 - 1, w * 8 - 1) by [1, 3, 10, 10]>`
-    """
-
-    name = "rtask.box"
-    origin: AffineMapAttr
-    sizes_: DenseArrayBase
-
-    def __init__(self, origin: AffineMapAttr, sizes: Sequence[int] | DenseArrayBase) -> None:
-        array = sizes if isinstance(sizes, DenseArrayBase) else DenseArrayBase.from_list(i64, list(sizes))
-        super().__init__(origin, array)
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        return cast("tuple[int, ...]", self.sizes_.get_values())
-
-    def verify(self) -> None:
-        if len(self.origin.data.results) != len(self.sizes):
-            raise VerifyException(
-                f"a box needs a size for each of the {len(self.origin.data.results)} results of its origin"
-            )
-        if any(size <= 0 for size in self.sizes):
-            raise VerifyException(f"the sizes of a box must be positive, got {list(self.sizes)}")
-
-    @classmethod
-    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
-        with parser.in_angle_brackets():
-            origin = parser.parse_affine_map()
-            parser.parse_keyword("by")
-            sizes = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer)
-        return AffineMapAttr(origin), DenseArrayBase.from_list(i64, sizes)
-
-    def print_parameters(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            printer.print_string(f"{self.origin.data} by {list(self.sizes)}")
-
-
-@irdl_attr_definition
-class CostAttr(ParametrizedAttribute):
-    """
-    What one task of a dispatch costs: microseconds on one vEU, and where the number comes from.
-
-    Example: `#rtask.cost<4.2 us from "analytic">`
-    """
-
-    name = "rtask.cost"
-    task_time: FloatAttr
-    source: StringAttr
-
-    @property
-    def microseconds(self) -> float:
-        return self.task_time.value.data
-
-    def verify(self) -> None:
-        if not self.microseconds >= 0.0:
-            raise VerifyException(f"a cost must not be negative, got {self.microseconds}")
-
-    @classmethod
-    def of(cls, microseconds: float, source: str) -> Self:
-        return cls(FloatAttr(microseconds, f64), StringAttr(source))
-
-    @classmethod
-    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
-        with parser.in_angle_brackets():
-            value = parser.parse_number()
-            parser.parse_keyword("us")
-            parser.parse_keyword("from")
-            source = parser.parse_str_literal()
-        return FloatAttr(float(value), f64), StringAttr(source)
-
-    def print_parameters(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            printer.print_string(f"{self.microseconds!r} us from ")
-            printer.print_string_literal(self.source.data)
-
-
-@irdl_attr_definition
-class ContractionAttr(ParametrizedAttribute):
-    """
-    How a kernel's first generic is a contraction, C[m, n] = sum over k of X[m, k] * W[k, n], for the body that computes it.
-
-    `x` and `w` number its inputs; the others are loop dimensions of it: `m` at most two, the innermost of the result
-    last; `k` in the order of the packed W; `checked` dimensions of X may be read out of range; with `channels`, a chunk of
-    K has one tap (see `rammer_ir.tiling.contraction`). `chunks` is the number of chunks of W that a task takes.
-
-    Example: `#rtask.contraction<x 0 w 1 m [1, 2] n 0 k [4, 5, 3] checked [2, 3] channels true chunks 18>`
-    """
-
-    name = "rtask.contraction"
-    x_: IntegerAttr
-    w_: IntegerAttr
-    m_: DenseArrayBase
-    n_: IntegerAttr
-    k_: DenseArrayBase
-    checked_: DenseArrayBase
-    channels_: IntegerAttr
-    chunks_: IntegerAttr
-
-    @classmethod
-    def of(
-        cls,
-        *,
-        x: int,
-        w: int,
-        m: Sequence[int],
-        n: int,
-        k: Sequence[int],
-        checked: Sequence[int],
-        channels: bool,
-        chunks: int,
-    ) -> Self:
-        def number(value: int) -> IntegerAttr:
-            return IntegerAttr(value, i64)
-
-        def array(values: Sequence[int]) -> DenseArrayBase:
-            return DenseArrayBase.from_list(i64, list(values))
-
-        return cls(
-            number(x), number(w), array(m), number(n), array(k), array(checked), number(int(channels)), number(chunks)
-        )
-
-    @property
-    def x(self) -> int:
-        return self.x_.value.data
-
-    @property
-    def w(self) -> int:
-        return self.w_.value.data
-
-    @property
-    def m(self) -> tuple[int, ...]:
-        return cast("tuple[int, ...]", self.m_.get_values())
-
-    @property
-    def n(self) -> int:
-        return self.n_.value.data
-
-    @property
-    def k(self) -> tuple[int, ...]:
-        return cast("tuple[int, ...]", self.k_.get_values())
-
-    @property
-    def checked(self) -> tuple[int, ...]:
-        return cast("tuple[int, ...]", self.checked_.get_values())
-
-    @property
-    def channels(self) -> bool:
-        return bool(self.channels_.value.data)
-
-    @property
-    def chunks(self) -> int:
-        return self.chunks_.value.data
-
-    @classmethod
-    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
-        def number(keyword: str) -> IntegerAttr:
-            parser.parse_keyword(keyword)
-            return IntegerAttr(parser.parse_integer(), i64)
-
-        def array(keyword: str) -> DenseArrayBase:
-            parser.parse_keyword(keyword)
-            values = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer)
-            return DenseArrayBase.from_list(i64, values)
-
-        with parser.in_angle_brackets():
-            x, w, m, n, k, checked = number("x"), number("w"), array("m"), number("n"), array("k"), array("checked")
-            parser.parse_keyword("channels")
-            channels = IntegerAttr(int(parser.parse_boolean()), i64)
-            return x, w, m, n, k, checked, channels, number("chunks")
-
-    def print_parameters(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            printer.print_string(
-                f"x {self.x} w {self.w} m {list(self.m)} n {self.n} k {list(self.k)} checked {list(self.checked)} "
-                f"channels {str(self.channels).lower()} chunks {self.chunks}"
-            )
-
-
-Placement = AffineMapAttr | DenseIntElementsAttr
-"""Which vEU runs a task: a map from the linear task index, or a table where no map fits."""
+from rammer_ir.dialects.assembly import (
+    parse_attribute_dictionary,
+    parse_attributes,
+    parse_index_group,
+    parse_integers,
+    parse_operand_group,
+    parse_optional_attribute,
+    parse_optional_integer,
+    parse_result_types,
+    print_attributes,
+    print_index_group,
+    print_operand_group,
+    print_optional_attribute,
+    print_result_types,
+)
+from rammer_ir.dialects.integers import integer, integers, optional_integer
+from rammer_ir.dialects.rop import tensor_type
+from rammer_ir.dialects.rtask_attributes import BoxAttr, ContractionAttr, CostAttr, Placement
 
 
 @irdl_op_definition
@@ -251,7 +79,7 @@ class YieldOp(IRDLOperation):
 
     name = "rtask.yield"
     values = var_operand_def()
-    traits = traits_def(IsTerminator(), Pure())
+    traits = lazy_traits_def(lambda: (IsTerminator(), Pure(), HasParent(KernelOp, AlternativesOp)))
     assembly_format = "attr-dict ($values^ `:` type($values))?"
 
     def __init__(self, *values: SSAValue | Operation) -> None:
@@ -263,22 +91,26 @@ class KernelOp(IRDLOperation):
     """
     An rKernel: a grid of tasks, what each reads and writes, and what it computes.
 
-    The region is the meaning of one task. It takes the task's coordinates, `loops` loop indices (0 or 1), the tensors it
-    reads and the tensors it writes, and yields the latter after its writes: `rop.generic`s on one tile whose maps have the
-    coordinates (and loop index) as symbols. Between them, tile-sized tensors are local to the task.
+    The region is the meaning of one task. It takes the task's coordinates, `loops` loop indices (0 or 1), the tensors
+    it reads and the tensors it writes, and yields the latter after its writes: `rop.generic`s on one tile whose maps
+    have the coordinates (and loop index) as symbols. Between them, tile-sized tensors are local to the task.
 
     `implementation` names the `block.body` that does it on a device, with `parameters` (shapes, strides: data, so that
-    kernels share bodies) and `constants` (weights such as tables of offsets that only the body needs). A body's operands
-    are the tensors read, the constants, then the tensors written.
+    kernels share bodies) and `constants` (weights such as tables of offsets that only the body needs). A body's
+    operands are the tensors read, the constants, then the tensors written.
 
     Example:
     ```mlir
-    rtask.kernel @scale grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
+    rtask.kernel @double grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
     ^bb0(%i: index, %x: tensor<30xf32>, %y: tensor<30xf32>):
       %r = rop.generic bounds [8] maps [affine_map<(d)[i] -> (i * 8 + d)>, affine_map<(d)[i] -> (i * 8 + d)>]
-          ins(%x : tensor<30xf32>) into(%y : tensor<30xf32>) at(%i) { ... } -> tensor<30xf32>
+          ins(%x : tensor<30xf32>) into(%y : tensor<30xf32>) at(%i) {
+      ^bb1(%p: f32):
+        %d = arith.addf %p, %p : f32
+        rop.yield %d : f32
+      } -> tensor<30xf32>
       rtask.yield %r : tensor<30xf32>
-    } implementation @scale_block [30]
+    } implementation @double_block [30]
     ```
     """
 
@@ -310,8 +142,8 @@ class KernelOp(IRDLOperation):
         super().__init__(
             properties={
                 "sym_name": StringAttr(name),
-                "grid": DenseArrayBase.from_list(i64, list(grid)),
-                "loops": IntegerAttr(loops, i64) if loops else None,
+                "grid": integers(grid),
+                "loops": integer(loops) if loops else None,
                 "reads": ArrayAttr(reads),
                 "writes": ArrayAttr(writes),
             },
@@ -323,21 +155,18 @@ class KernelOp(IRDLOperation):
     def implement(self, body: str, parameters: Sequence[int], constants: Sequence[str] = ()) -> None:
         """Names the block-form body that computes this kernel."""
         self.implementation = SymbolRefAttr(body)
-        self.parameters_ = DenseArrayBase.from_list(i64, list(parameters)) if parameters else None
+        self.parameters_ = integers(parameters) if parameters else None
         self.constants = ArrayAttr([SymbolRefAttr(name) for name in constants]) if constants else None
 
     @property
     def grid(self) -> tuple[int, ...]:
         """Tasks along each coordinate; the last coordinate of the linear task index runs fastest."""
-        return cast("tuple[int, ...]", self.grid_.get_values())
+        return self.grid_.get_values()
 
     @property
     def tasks(self) -> int:
         """The number of tasks."""
-        count = 1
-        for extent in self.grid:
-            count *= extent
-        return count
+        return prod(self.grid)
 
     @property
     def loops(self) -> int:
@@ -347,7 +176,7 @@ class KernelOp(IRDLOperation):
     @property
     def parameters(self) -> tuple[int, ...]:
         """Values of the body's parameters."""
-        return () if self.parameters_ is None else cast("tuple[int, ...]", self.parameters_.get_values())
+        return () if self.parameters_ is None else self.parameters_.get_values()
 
     @property
     def read_arguments(self) -> Sequence[SSAValue]:
@@ -361,6 +190,8 @@ class KernelOp(IRDLOperation):
     def verify_(self) -> None:
         if not self.grid or any(extent <= 0 for extent in self.grid):
             raise VerifyException(f"the grid of a kernel must be positive, got {list(self.grid)}")
+        if not self.writes:
+            raise VerifyException("a kernel writes at least one tensor")
         if self.loops not in (0, 1):
             raise VerifyException(f"a kernel takes at most one loop index, got {self.loops}")
         indices = len(self.grid) + self.loops
@@ -382,7 +213,7 @@ class KernelOp(IRDLOperation):
     def _verify_box(self, argument: SSAValue, box: BoxAttr) -> None:
         if not isinstance(argument.type, TensorType):
             raise VerifyException(f"a kernel reads and writes tensors, not {argument.type}")
-        tensor = cast("TensorType[Attribute]", argument.type)
+        tensor = tensor_type(argument)
         if len(box.sizes) != tensor.get_num_dims():
             raise VerifyException(f"box {box} does not have the rank of {tensor}")
         origin = box.origin.data
@@ -397,10 +228,10 @@ class KernelOp(IRDLOperation):
         printer.print_string(f" grid {list(self.grid)}")
         if self.loops:
             printer.print_string(f" loops {self.loops}")
-        for keyword, boxes in (("reads", self.reads), ("writes", self.writes)):
-            printer.print_string(f" {keyword} ")
-            with printer.in_square_brackets():
-                printer.print_list(boxes, printer.print_attribute)
+        printer.print_string(" reads ")
+        print_attributes(printer, self.reads)
+        printer.print_string(" writes ")
+        print_attributes(printer, self.writes)
         printer.print_op_attributes(self.attributes, print_keyword=True)
         printer.print_string(" ")
         printer.print_region(self.region)
@@ -410,39 +241,32 @@ class KernelOp(IRDLOperation):
             printer.print_string(f" {list(self.parameters)}")
             if self.constants is not None:
                 printer.print_string(" constants ")
-                with printer.in_square_brackets():
-                    printer.print_list(self.constants, printer.print_attribute)
+                print_attributes(printer, self.constants)
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
         name = parser.parse_symbol_name().data
         parser.parse_keyword("grid")
-        grid = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer)
-        loops = parser.parse_integer() if parser.parse_optional_keyword("loops") is not None else 0
+        grid = parse_integers(parser)
+        loops = parse_optional_integer(parser, "loops") or 0
         parser.parse_keyword("reads")
-        reads = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_attribute)
+        reads = cast("list[BoxAttr]", parse_attributes(parser))
         parser.parse_keyword("writes")
-        writes = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_attribute)
-        attributes = parser.parse_optional_attr_dict_with_keyword()
-        region = parser.parse_region()
-        op = cls(
-            name, grid, cast("list[BoxAttr]", reads), cast("list[BoxAttr]", writes), region, loops=loops
-        )
+        writes = cast("list[BoxAttr]", parse_attributes(parser))
+        attributes = parse_attribute_dictionary(parser)
+        op = cls(name, grid, reads, writes, parser.parse_region(), loops=loops)
+        op.attributes = attributes
         if parser.parse_optional_keyword("implementation") is not None:
             body = parser.parse_symbol_name().data
-            parameters = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer)
-            constants: list[str] = []
-            if parser.parse_optional_keyword("constants") is not None:
-                constants = [
-                    symbol.data
-                    for symbol in parser.parse_comma_separated_list(
-                        parser.Delimiter.SQUARE, parser.parse_symbol_name
-                    )
-                ]
-            op.implement(body, parameters, constants)
-        if attributes is not None:
-            op.attributes = dict(attributes.data)
+            op.implement(body, parse_integers(parser), _parse_constants(parser))
         return op
+
+
+def _parse_constants(parser: Parser) -> Sequence[str]:
+    if parser.parse_optional_keyword("constants") is None:
+        return ()
+    symbols = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_symbol_name)
+    return [symbol.data for symbol in symbols]
 
 
 @irdl_op_definition
@@ -456,7 +280,7 @@ class DispatchOp(IRDLOperation):
 
     Example:
     ```mlir
-    %y = rtask.dispatch @scale ins(%x : tensor<30xf32>) into(%e : tensor<30xf32>)
+    %y = rtask.dispatch @double ins(%x : tensor<30xf32>) into(%e : tensor<30xf32>)
         cost #rtask.cost<1.5 us from "analytic"> wave 0 place affine_map<(i) -> (i)> -> tensor<30xf32>
     ```
     """
@@ -490,7 +314,7 @@ class DispatchOp(IRDLOperation):
             properties={
                 "kernel": SymbolRefAttr(kernel),
                 "cost": cost,
-                "wave": None if wave is None else IntegerAttr(wave, i64),
+                "wave": optional_integer(wave),
                 "place": place,
             },
         )
@@ -501,9 +325,13 @@ class DispatchOp(IRDLOperation):
 
     @wave.setter
     def wave(self, value: int | None) -> None:
-        self.wave_ = None if value is None else IntegerAttr(value, i64)
+        self.wave_ = optional_integer(value)
 
     def verify_(self) -> None:
+        if not self.into:
+            raise VerifyException("a dispatch writes at least one tensor")
+        if len(self.at) > 1:
+            raise VerifyException(f"a kernel takes at most one loop index, got {len(self.at)}")
         if [value.type for value in self.into] != list(self.result_types):
             raise VerifyException("the results of a dispatch must have the types of the tensors it writes into")
         if self.wave is not None and self.wave < 0:
@@ -518,44 +346,27 @@ class DispatchOp(IRDLOperation):
         printer.print_attribute(self.kernel)
         print_operand_group(printer, "ins", self.inputs)
         print_operand_group(printer, "into", self.into)
-        if self.at:
-            printer.print_string(" at")
-            with printer.in_parens():
-                printer.print_list(self.at, printer.print_ssa_value)
-        if self.cost is not None:
-            printer.print_string(" cost ")
-            printer.print_attribute(self.cost)
+        print_index_group(printer, "at", self.at)
+        print_optional_attribute(printer, "cost", self.cost)
         if self.wave is not None:
             printer.print_string(f" wave {self.wave}")
-        if self.place is not None:
-            printer.print_string(" place ")
-            printer.print_attribute(self.place)
+        print_optional_attribute(printer, "place", self.place)
         printer.print_op_attributes(self.attributes, print_keyword=True)
-        printer.print_string(" -> ")
-        printer.print_list(self.result_types, printer.print_attribute)
+        print_result_types(printer, self.result_types)
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
         kernel = parser.parse_symbol_name().data
         inputs = parse_operand_group(parser, "ins")
         into = parse_operand_group(parser, "into")
-        at: list[SSAValue] = []
-        if parser.parse_optional_keyword("at") is not None:
-            unresolved = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_unresolved_operand)
-            at = [parser.resolve_operand(operand, IndexType()) for operand in unresolved]
-        cost = parser.parse_attribute() if parser.parse_optional_keyword("cost") is not None else None
-        wave = parser.parse_integer() if parser.parse_optional_keyword("wave") is not None else None
-        place = parser.parse_attribute() if parser.parse_optional_keyword("place") is not None else None
-        attributes = parser.parse_optional_attr_dict_with_keyword()
-        parser.parse_punctuation("->")
-        result_types = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_type)
-        op = cls(
-            kernel, inputs, into, at, cost=cast("CostAttr | None", cost), wave=wave, place=cast("Placement | None", place)
-        )
-        if list(op.result_types) != result_types:
+        at = parse_index_group(parser, "at")
+        cost = cast("CostAttr | None", parse_optional_attribute(parser, "cost"))
+        wave = parse_optional_integer(parser, "wave")
+        place = cast("Placement | None", parse_optional_attribute(parser, "place"))
+        op = cls(kernel, inputs, into, at, cost=cost, wave=wave, place=place)
+        op.attributes = parse_attribute_dictionary(parser)
+        if parse_result_types(parser) != list(op.result_types):
             parser.raise_error("the results of a dispatch must have the types of the tensors it writes into")
-        if attributes is not None:
-            op.attributes = dict(attributes.data)
         return op
 
 
@@ -569,11 +380,14 @@ class AlternativesOp(IRDLOperation):
     ```mlir
     %y = rtask.alternatives ins(%x : tensor<30xf32>) {
     ^bb0(%a: tensor<30xf32>):
+      %e = tensor.empty() : tensor<30xf32>
       %0 = rtask.dispatch @wide ins(%a : tensor<30xf32>) into(%e : tensor<30xf32>) -> tensor<30xf32>
       rtask.yield %0 : tensor<30xf32>
     }, {
     ^bb0(%a: tensor<30xf32>):
-      ...
+      %e = tensor.empty() : tensor<30xf32>
+      %0 = rtask.dispatch @narrow ins(%a : tensor<30xf32>) into(%e : tensor<30xf32>) -> tensor<30xf32>
+      rtask.yield %0 : tensor<30xf32>
     } -> tensor<30xf32>
     ```
     """
@@ -592,6 +406,8 @@ class AlternativesOp(IRDLOperation):
     def verify_(self) -> None:
         if not self.candidates:
             raise VerifyException("alternatives need at least one candidate")
+        if not self.res:
+            raise VerifyException("alternatives need at least one result")
         arguments = [value.type for value in self.inputs]
         for number, candidate in enumerate(self.candidates):
             if [argument.type for argument in candidate.block.args] != arguments:
@@ -605,20 +421,28 @@ class AlternativesOp(IRDLOperation):
         printer.print_op_attributes(self.attributes, print_keyword=True)
         printer.print_string(" ")
         printer.print_list(self.candidates, printer.print_region)
-        printer.print_string(" -> ")
-        printer.print_list(self.result_types, printer.print_attribute)
+        print_result_types(printer, self.result_types)
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
         inputs = parse_operand_group(parser, "ins")
-        attributes = parser.parse_optional_attr_dict_with_keyword()
+        attributes = parse_attribute_dictionary(parser)
         candidates = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_region)
-        parser.parse_punctuation("->")
-        result_types = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_type)
-        op = cls(inputs, result_types, candidates)
-        if attributes is not None:
-            op.attributes = dict(attributes.data)
+        op = cls(inputs, parse_result_types(parser), candidates)
+        op.attributes = attributes
         return op
 
 
 Rtask = Dialect("rtask", [YieldOp, KernelOp, DispatchOp, AlternativesOp], [BoxAttr, CostAttr, ContractionAttr])
+
+__all__ = [
+    "AlternativesOp",
+    "BoxAttr",
+    "ContractionAttr",
+    "CostAttr",
+    "DispatchOp",
+    "KernelOp",
+    "Placement",
+    "Rtask",
+    "YieldOp",
+]
