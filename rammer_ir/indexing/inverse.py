@@ -10,6 +10,7 @@ from xdsl.ir.affine import (
     AffineDimExpr,
     AffineExpr,
     AffineMap,
+    AffineSymExpr,
 )
 
 from rammer_ir.indexing.linear import linear_form
@@ -38,12 +39,12 @@ def invert_map(affine_map: AffineMap, extents: Sequence[int], shape: Sequence[in
     The map from a tensor's index to the one loop index that the given map takes to it.
 
     `extents` are the loops', `shape` the tensor's. Every result may join loops in mixed radix (`d0 * 16 + d1`), and
-    every loop may be split over several results (`d0 floordiv 16, d0 mod 16`). None if the map has symbols, takes two
+    every loop may be split over several results (`d0 floordiv 16, d0 mod 16`). None if the map depends on a symbol, takes two
     loop indices to the same place, leaves a place out, or is of another form.
     """
-    if affine_map.num_symbols:
+    if any(isinstance(part, AffineSymExpr) for result in affine_map.results for part in result.dfs()):
         return None
-    simple = simplify_map(affine_map, extent_ranges(extents))
+    simple = simplify_map(AffineMap(affine_map.num_dims, 0, affine_map.results), extent_ranges(extents))
     inverse: dict[int, AffineExpr] = {dim: AffineExpr.constant(0) for dim, extent in enumerate(extents) if extent == 1}
     splits: dict[int, list[_Part]] = {}
     for position, (result, extent) in enumerate(zip(simple.results, shape, strict=True)):
