@@ -60,9 +60,8 @@ def fold_node(
     present = {value.name: value for value in inputs if value is not None}
     model = _model_of(proto, opsets, present)
     try:
-        with np.errstate(all="ignore"):
-            evaluator = cast("Any", ReferenceEvaluator(model))
-            results = evaluator.run(None, {name: _array_of(value) for name, value in present.items()})
+        evaluator = cast("Any", ReferenceEvaluator(model))
+        results = evaluator.run(None, {name: _array_of(value) for name, value in present.items()})
     except Exception:  # The evaluator raises whatever its NumPy code does.
         return None
     arrays = dict(zip((name for name in proto.output if name), cast("Sequence[object]", results), strict=True))

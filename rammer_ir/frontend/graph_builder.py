@@ -11,11 +11,12 @@ from xdsl.ir.affine import AffineExpr
 from xdsl.rewriter import InsertPoint
 
 from rammer_ir.dialects.rop import Combiner, GetWeightOp, WeightOp
+from rammer_ir.errors import InvalidInputError
 from rammer_ir.frontend import scalars
 from rammer_ir.frontend.element_types import Array, is_floating
 from rammer_ir.frontend.generics import Read, ScalarBody, Scalars, Write, evaluate_body, generic
 from rammer_ir.frontend.indices import broadcast_indices, loop_dims
-from rammer_ir.frontend.names import SymbolNames, value_name
+from rammer_ir.frontend.names import SymbolNames, quoted, value_name
 from rammer_ir.frontend.value import Value
 from rammer_ir.locations import builder_at, set_location
 from rammer_ir.weights.store import WeightStore
@@ -53,7 +54,13 @@ class GraphBuilder:
         return Value.of_array(f"{self.label}_{role}", array)
 
     def read(self, value: Value) -> SSAValue:
-        """The value in the IR; a constant becomes a weight when it is first read."""
+        """
+        The value in the IR; a constant becomes a weight when it is first read.
+
+        Raises InvalidInputError for a value without elements: no generic could read it.
+        """
+        if 0 in value.shape:
+            raise self.misfit(value, "no elements")
         if value.ssa is not None:
             return value.ssa
         assert value.constant is not None
@@ -93,6 +100,7 @@ class GraphBuilder:
         Its element type is the first operand's by default. Known operands of one element become constants of the body.
         """
         dims = loop_dims(len(shape))
+        self._check_broadcast(operands, shape)
         is_number = [_is_known_number(operand) for operand in operands]
         reads = [
             Read(self.read(operand), broadcast_indices(operand.shape, shape, dims))
@@ -112,6 +120,18 @@ class GraphBuilder:
 
         result = TensorType(operands[0].element_type if element_type is None else element_type, shape)
         return self.generic(shape, reads, [Write(result, dims)], with_numbers)[0]
+
+    def _check_broadcast(self, operands: Sequence[Value], shape: Sequence[int]) -> None:
+        for operand in operands:
+            behind = shape[len(shape) - operand.rank :] if operand.rank <= len(shape) else ()
+            if len(behind) != operand.rank or any(
+                extent not in (1, wanted) for extent, wanted in zip(operand.shape, behind, strict=True)
+            ):
+                raise self.misfit(operand, f"shape {list(operand.shape)}, which does not spread to {list(shape)}")
+
+    def misfit(self, value: Value, what: str) -> InvalidInputError:
+        """The error that an input of the current node has something that it should not have."""
+        return InvalidInputError(f"value {quoted(value.name)} has {what}", location=f"node {quoted(self.label)}")
 
     def reduce(
         self,

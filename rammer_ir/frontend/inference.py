@@ -13,7 +13,7 @@ from rammer_ir.frontend.limits import checked_bytes
 from rammer_ir.frontend.names import quoted
 from rammer_ir.frontend.node import OutputType, node_label, unsupported_op
 from rammer_ir.frontend.preparation import first_line, normal_domain
-from rammer_ir.frontend.schemas import find_schema
+from rammer_ir.frontend.schemas import find_schema, type_mismatch
 from rammer_ir.frontend.value import Value
 
 _MOST_KNOWN_ELEMENTS: Final = 4096
@@ -34,6 +34,9 @@ def infer_output_types(
     schema = find_schema(normal_domain(proto.domain), proto.op_type, opset)
     if schema is None:
         raise unsupported_op(proto, opset)
+    mismatch = type_mismatch(schema, [None if value is None else onnx_of_dtype(value.dtype) for value in inputs])
+    if mismatch is not None:
+        raise _misfit(proto, opset, mismatch)
     try:
         types = onnx.shape_inference.infer_node_outputs(
             schema,
@@ -43,11 +46,15 @@ def infer_output_types(
             opset_imports=[onnx.helper.make_opsetid(domain, version) for domain, version in opsets.items()],
         )
     except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError, ValueError) as error:
-        raise InvalidInputError(
-            f"the inputs do not fit op {quoted(proto.op_type)[1:-1]} (opset {opset}): {first_line(error)}",
-            location=f"node {quoted(node_label(proto))}",
-        ) from error
+        raise _misfit(proto, opset, first_line(error)) from error
     return [_output_type(proto, opset, types.get(name), name) if name else None for name in proto.output]
+
+
+def _misfit(proto: onnx.NodeProto, opset: int, reason: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"the inputs do not fit op {quoted(proto.op_type)[1:-1]} (opset {opset}): {reason}",
+        location=f"node {quoted(node_label(proto))}",
+    )
 
 
 def _is_shown(value: Value) -> bool:

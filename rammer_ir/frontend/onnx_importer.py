@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FunctionType, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
@@ -58,7 +59,9 @@ def import_model(model: str | Path | onnx.ModelProto, *, name: str | None = None
         default, where = path.stem, str(path)
         prepared = _prepare_file(path)
     try:
-        return _Importer(prepared).run(name or default or "model")
+        # Constants are what they are: infinite and undefined ones raise no warnings.
+        with np.errstate(all="ignore"):
+            return _Importer(prepared).run(name or default or "model")
     except RammerError as error:
         if error.location is None:
             error.location = where

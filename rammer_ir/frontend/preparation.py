@@ -16,6 +16,7 @@ from rammer_ir.frontend.names import quoted
 from rammer_ir.frontend.registry import find_handler
 from rammer_ir.frontend.schemas import find_schema, has_function_body
 from rammer_ir.frontend.tensors import TensorLoader
+from rammer_ir.frontend.texts import check_texts
 
 _MOST_EXPANSIONS = 16
 
@@ -45,6 +46,7 @@ def prepare_model(model: onnx.ModelProto, folder: Path | None) -> PreparedModel:
     Functions of the model are inlined, and ops that only the ONNX standard's own function bodies can explain.
     Raises InvalidInputError for a model that breaks ONNX's rules, UnsupportedModelError for what cannot be imported.
     """
+    check_texts(model)
     opsets = _opsets(model)
     loader = TensorLoader(folder)
     if model.graph.sparse_initializer:

@@ -23,8 +23,7 @@ def is_float(value: SSAValue) -> bool:
 def number(value: float, element: Attribute) -> FloatAttr[AnyFloat] | IntegerAttr[IntegerType]:
     """The number as an attribute of the element type; rounded, and infinite where it is out of range."""
     if isinstance(element, AnyFloat):
-        with np.errstate(over="ignore"):
-            return FloatAttr(float(np.asarray(value).astype(dtype_of_element(element))), element)
+        return FloatAttr(float(np.asarray(value).astype(dtype_of_element(element))), element)
     return IntegerAttr(int(value), cast("IntegerType", element))
 
 

@@ -1,6 +1,7 @@
 """A tensor of the model during import."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 from xdsl.dialects.builtin import TensorType
@@ -39,7 +40,7 @@ class Value:
     def rank(self) -> int:
         return len(self.shape)
 
-    @property
+    @cached_property
     def type(self) -> TensorType[Attribute]:
         """The IR's type; raises UnsupportedModelError for element types that the IR does not have."""
         return tensor_type(self.dtype, self.shape, f"value {quoted(self.name)}")

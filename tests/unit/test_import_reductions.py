@@ -88,6 +88,14 @@ def test_batch_normalization_by_computed_parameters() -> None:
     check_import(node_model("BatchNormalization", inputs, constants=constants), inputs, atol=1e-5)
 
 
+def test_batch_normalization_of_16_bit_numbers_by_wider_statistics() -> None:
+    inputs = {"x": normal(1, 3, 2, dtype=np.float16)}
+    constants = {name: normal(3, dtype=np.float16, seed=seed) for seed, name in enumerate(("scale", "bias"), 1)}
+    constants |= {"mean": normal(3, seed=3), "var": np.abs(normal(3, seed=4))}
+    model = node_model("BatchNormalization", inputs, constants=constants, opset=15)
+    check_import(model, inputs, rtol=2e-3, atol=2e-3)
+
+
 def test_batch_normalization_in_training_is_refused() -> None:
     constants = {name: normal(3) for name in ("scale", "bias", "mean", "var")}
     outputs = ("y", "running_mean", "running_var")

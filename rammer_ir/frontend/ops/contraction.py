@@ -84,7 +84,7 @@ def gemm(node: Node, build: GraphBuilder) -> Value:
 def _scaled_sum(node: Node, build: GraphBuilder, product: Value, addend: Value | None) -> Value:
     alpha = node.floating("alpha", 1.0)
     beta = node.floating("beta", 1.0)
-    if (alpha != int(alpha) or beta != int(beta)) and not is_floating(product.dtype):
+    if not (alpha.is_integer() and beta.is_integer()) and not is_floating(product.dtype):
         raise node.error("has factors that are no integers for a product of integers")
     operands = [product] if addend is None or beta == 0 else [product, addend]
     if len(operands) == 1 and alpha == 1:

@@ -49,6 +49,8 @@ def conv(node: Node, build: GraphBuilder) -> Value:
     result = _convolved(node, build, operand, filters, groups, shape)
     if bias is None:
         return result
+    if bias.shape != (shape[1],):
+        raise node.error(f"has a bias of shape {list(bias.shape)} for {shape[1]} channels")
     dims = loop_dims(len(shape))
     reads = [Read(build.read(result), dims), Read(build.read(bias), [dims[1]])]
     return build.generic(shape, reads, [Write(result.type, dims)], scalars.add)[0]

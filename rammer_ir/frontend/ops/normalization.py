@@ -20,7 +20,8 @@ def batch_normalization(node: Node, build: GraphBuilder) -> Value:
     """
     scale (x - mean) / sqrt(variance + epsilon) + bias, per channel.
 
-    As factor x + addend: the two depend on parameters alone, so that they become derived weights.
+    As factor x + addend: the two depend on parameters alone, so that they become derived weights. All is computed in
+    the type of the statistics, which may be wider than that of x.
     """
     node.refuse_outputs_from(1)
     if node.integer("training_mode", 0) or not node.integer("spatial", 1):
@@ -29,14 +30,21 @@ def batch_normalization(node: Node, build: GraphBuilder) -> Value:
     if operand.rank < 2:
         raise node.error("needs an input of two or more dimensions")
     epsilon = node.floating("epsilon", 1e-5)
-    channels = scale.shape
+    channels = (operand.shape[1],)
+    if any(value.shape != channels for value in (scale, bias, mean, variance)):
+        raise node.error(f"has parameters that are not one for each of {channels[0]} channels")
 
-    def factor_of(s: SSAValue, v: SSAValue) -> SSAValue:
-        return scalars.divide(s, scalars.square_root(scalars.add(v, scalars.constant_like(epsilon, v))))
+    element = variance.element_type
 
-    factor = build.pointwise([scale, variance], channels, factor_of)
+    def widen(x: SSAValue) -> SSAValue:
+        return scalars.convert(x, element)
+
+    def factor_of(v: SSAValue, s: SSAValue) -> SSAValue:
+        return scalars.divide(widen(s), scalars.square_root(scalars.add(v, scalars.constant_like(epsilon, v))))
+
+    factor = build.pointwise([variance, scale], channels, factor_of)
     addend = build.pointwise(
-        [bias, mean, factor], channels, lambda b, m, f: scalars.subtract(b, scalars.multiply(m, f))
+        [mean, factor, bias], channels, lambda m, f, b: scalars.subtract(widen(b), scalars.multiply(m, f))
     )
     dims = loop_dims(operand.rank)
     per_channel = [Read(build.read(value), [dims[1]]) for value in (factor, addend)]
@@ -44,7 +52,7 @@ def batch_normalization(node: Node, build: GraphBuilder) -> Value:
         operand.shape,
         [Read(build.read(operand), dims), *per_channel],
         [Write(operand.type, dims)],
-        lambda x, f, a: scalars.add(scalars.multiply(x, f), a),
+        lambda x, f, a: scalars.convert(scalars.add(scalars.multiply(widen(x), f), a), operand.element_type),
     )[0]
 
 
