@@ -59,7 +59,7 @@ def generic_tiles(
     `work` is the number of inner iterations for one element, `divide` says where tiles must divide the extent.
     """
     elements = prod(extents)
-    smallest = max(8, 1024 // max(work, 1)) if kind == "cuda" else max(1, 16384 // max(work, 1))
+    smallest = max(1, (2048 if kind == "cuda" else 16384) // max(work, 1))
     wanted = max(smallest, -(-elements // veus))
     sizes: list[int] = []
     left = min(wanted, 16384)
