@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import (
     IndexType,
     IntegerAttr,
     IntegerType,
+    MemRefType,
     Signedness,
     TensorType,
 )
@@ -60,7 +61,7 @@ def is_float(dtype: DType) -> bool:
 
 
 def shape_of(tensor: Attribute) -> tuple[int, ...]:
-    """The static shape of a tensor type; raises RammerError if it has dynamic extents."""
+    """The static shape of a tensor or memref type; raises RammerError if it has dynamic extents."""
     shape = cast("TensorType[Attribute]", tensor).get_shape()
     if any(extent < 0 for extent in shape):
         raise RammerError(f"a tensor of type {tensor} has no static shape")
@@ -68,8 +69,15 @@ def shape_of(tensor: Attribute) -> tuple[int, ...]:
 
 
 def tensor_dtype(tensor: Attribute) -> DType:
-    """The dtype of a tensor type's elements."""
+    """The dtype of the elements of a tensor or memref type."""
     return dtype_of(cast("TensorType[Attribute]", tensor).element_type)
+
+
+def shape_and_dtype(kind: Attribute) -> tuple[tuple[int, ...], DType]:
+    """Shape and dtype of a tensor, a memref or (of rank 0) a number; raises RammerError as `shape_of` does."""
+    if type(kind) in (TensorType, MemRefType):
+        return shape_of(kind), tensor_dtype(kind)
+    return (), dtype_of(kind)
 
 
 def poisoned(shape: tuple[int, ...], dtype: DType) -> Array:

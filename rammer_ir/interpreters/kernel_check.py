@@ -1,7 +1,6 @@
 """Whether a kernel's block-form body computes what the kernel's region says."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
@@ -11,18 +10,11 @@ from rammer_ir.dialects import block, rtask
 from rammer_ir.errors import RammerError
 from rammer_ir.interpreters.block import run_body
 from rammer_ir.interpreters.boxes import task_boxes
+from rammer_ir.interpreters.comparison import Tolerance, describe_difference
 from rammer_ir.interpreters.element_types import Array, is_float, poisoned, shape_of, tensor_dtype
 from rammer_ir.interpreters.kernel_region import all_tasks, run_kernel
 from rammer_ir.interpreters.rop import weight_values
 from rammer_ir.locations import describe_op
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far results may be apart: `absolute + relative * |expected|`, for floats; integers must be equal."""
-
-    relative: float = 1e-5
-    absolute: float = 1e-5
 
 
 def check_kernel(
@@ -48,7 +40,12 @@ def check_kernel(
     actual = run_implementation(module, kernel, given, before, weights=weights or {}, loop=loop, tasks=chosen)
     limits = Tolerance() if tolerance is None else tolerance
     for number, (wanted, found) in enumerate(zip(expected, actual, strict=True)):
-        _compare(kernel, number, wanted, found, limits)
+        difference = describe_difference(wanted, found, limits)
+        if difference is not None:
+            raise RammerError(
+                f"the body of @{kernel.sym_name.data} differs from its region in result {number}: {difference}",
+                location=describe_op(kernel),
+            )
 
 
 def run_implementation(
@@ -101,19 +98,3 @@ def _operand(kernel: rtask.KernelOp, body: block.BodyOp, number: int, values: Ar
     part = values[tuple(map(slice, boxes.lows[0], boxes.highs[0]))]
     kept[tuple(map(slice, part.shape))] = part
     return kept.reshape(-1)
-
-
-def _compare(kernel: rtask.KernelOp, number: int, wanted: Array, found: Array, limits: Tolerance) -> None:
-    if is_float(wanted.dtype):
-        exact, close = wanted.astype(np.float64), found.astype(np.float64)
-        equal = np.isclose(close, exact, rtol=limits.relative, atol=limits.absolute, equal_nan=True)
-    else:
-        equal = wanted == found
-    if equal.all():
-        return
-    place = tuple(int(index) for index in np.argwhere(~equal)[0])
-    raise RammerError(
-        f"the body of @{kernel.sym_name.data} differs from its region in {int((~equal).sum())} of {equal.size} "
-        f"elements of result {number}, the first at {list(place)}: {found[place]} instead of {wanted[place]}",
-        location=describe_op(kernel),
-    )

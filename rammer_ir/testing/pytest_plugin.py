@@ -1,10 +1,11 @@
-"""A pytest plugin, installed with the package: `run_filecheck` as a fixture."""
+"""A pytest plugin, installed with the package: `run_filecheck` and `check_pass` as fixtures."""
 
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from rammer_ir.testing.equivalence import CheckPass
     from rammer_ir.testing.filecheck import RunFileCheck
 
 
@@ -14,3 +15,11 @@ def run_filecheck_fixture() -> "RunFileCheck":
     from rammer_ir.testing.filecheck import run_filecheck
 
     return run_filecheck
+
+
+@pytest.fixture(name="check_pass")
+def check_pass_fixture() -> "CheckPass":
+    """`rammer_ir.testing.equivalence.check_pass`: a module before and after passes computes the same."""
+    from rammer_ir.testing.equivalence import check_pass
+
+    return check_pass

@@ -75,7 +75,7 @@ def test_a_body_that_computes_something_else_is_refused() -> None:
         SCALE.replace("%two = arith.constant 2.0 : f32\n      %w", "%two = arith.constant 3.0 : f32\n      %w")
     )
     with pytest.raises(
-        RammerError, match=r"differs from its region in 30 of 30 elements of result 0, the first at \[0\]"
+        RammerError, match=r"differs from its region in result 0: 30 of 30 elements differ, the first at \[0\]"
     ):
         check_kernel(module, kernel_in(module))
 
