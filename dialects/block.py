@@ -7,10 +7,10 @@ where parallel loops spread over the threads of the compute role, and C++, where
 """
 
 from collections.abc import Sequence
-from enum import StrEnum, auto
 from typing import Self, cast
 
 from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
     IndexType,
     IntegerAttr,
     MemRefType,
@@ -34,6 +34,7 @@ from xdsl.irdl import (
     IRDLOperation,
     irdl_attr_definition,
     irdl_op_definition,
+    lazy_traits_def,
     operand_def,
     opt_operand_def,
     opt_region_def,
@@ -45,9 +46,13 @@ from xdsl.irdl import (
 )
 from xdsl.parser import Parser
 from xdsl.printer import Printer
-from xdsl.traits import IsolatedFromAbove, IsTerminator, Pure, SymbolOpInterface
+from xdsl.traits import HasParent, IsolatedFromAbove, IsTerminator, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
+from xdsl.utils.str_enum import StrEnum
 
+from rammer_ir.dialects.assembly import parse_attribute_dictionary
+from rammer_ir.dialects.integers import integer
+from rammer_ir.dialects.nesting import enclosing_op
 from rammer_ir.dialects.rop import Combiner
 
 
@@ -60,19 +65,24 @@ class MemorySpace(StrEnum):
     `shared`: scratch of one task. `thread`: one array for each thread.
     """
 
-    GLOBAL = auto()
-    WEIGHTS = auto()
-    WORDS = auto()
-    PINNED = auto()
-    SHARED = auto()
-    THREAD = auto()
+    GLOBAL = "global"
+    WEIGHTS = "weights"
+    WORDS = "words"
+    PINNED = "pinned"
+    SHARED = "shared"
+    THREAD = "thread"
+
+
+def memref_type(value: SSAValue) -> MemRefType[Attribute]:
+    """The type of a value that is a memref."""
+    return cast("MemRefType[Attribute]", value.type)
 
 
 def memory_space(value: SSAValue) -> MemorySpace | None:
     """The memory space of a memref value, or None where its type names none of ours."""
     if not isinstance(value.type, MemRefType):
         return None
-    space = cast("MemRefType[Attribute]", value.type).memory_space
+    space = memref_type(value).memory_space
     if not isinstance(space, StringAttr) or space.data not in tuple(MemorySpace):
         return None
     return MemorySpace(space.data)
@@ -81,8 +91,8 @@ def memory_space(value: SSAValue) -> MemorySpace | None:
 class Level(StrEnum):
     """What a parallel loop is spread over."""
 
-    THREAD = auto()
-    WARP = auto()
+    THREAD = "thread"
+    WARP = "warp"
 
 
 @irdl_attr_definition
@@ -106,7 +116,7 @@ class YieldOp(IRDLOperation):
 
     name = "block.yield"
     values = var_operand_def()
-    traits = traits_def(IsTerminator(), Pure())
+    traits = lazy_traits_def(lambda: (IsTerminator(), Pure(), HasParent(BodyOp, ParallelOp, WarpReduceOp)))
     assembly_format = "attr-dict ($values^ `:` type($values))?"
 
     def __init__(self, *values: SSAValue | Operation) -> None:
@@ -118,15 +128,18 @@ class BodyOp(IRDLOperation):
     """
     A kernel body: what the compute role of a vEU, `threads` threads, does for one task.
 
-    The region takes the linear task index, the loop index (0 outside of loops), the operands (one-dimensional memrefs of
-    unknown length: addresses are explicit) and the parameters (of type index). The optional `service` region, of the same
-    arguments, is what the service role does ahead of time: it pushes this task's weights into the ring.
+    The region takes the linear task index, the loop index (0 outside of loops), the operands (one-dimensional memrefs
+    of unknown length: addresses are explicit) and the parameters (of type index). The optional `service` region, of the
+    same arguments, is what the service role does ahead of time: it pushes this task's weights into the ring.
 
     Example:
     ```mlir
-    block.body @scale_block threads 128 {
+    block.body @copy_block threads 128 {
     ^bb0(%task: index, %t: index, %x: memref<?xf32, "global">, %y: memref<?xf32, "global">, %n: index):
-      ...
+      block.parallel thread (%i) in %n {
+        %v = memref.load %x[%i] : memref<?xf32, "global">
+        memref.store %v, %y[%i] : memref<?xf32, "global">
+      }
       block.yield
     }
     ```
@@ -141,7 +154,7 @@ class BodyOp(IRDLOperation):
 
     def __init__(self, name: str, threads: int, compute: Region, service: Region | None = None) -> None:
         super().__init__(
-            properties={"sym_name": StringAttr(name), "threads": IntegerAttr(threads, i64)},
+            properties={"sym_name": StringAttr(name), "threads": integer(threads)},
             regions=[compute, [] if service is None else [service]],
         )
 
@@ -163,8 +176,8 @@ class BodyOp(IRDLOperation):
             raise VerifyException(f"a body needs at least one thread, got {self.threads}")
         for region in self.regions:
             self._verify_arguments(region)
-            if not isinstance(region.block.last_op, YieldOp):
-                raise VerifyException("the regions of a body must end with block.yield")
+            if not _ends_without_value(region):
+                raise VerifyException("the regions of a body must end with block.yield, without a value")
 
     def _verify_arguments(self, region: Region) -> None:
         types = [argument.type for argument in region.block.args]
@@ -178,7 +191,7 @@ class BodyOp(IRDLOperation):
         if any(kind != IndexType() for kind in types[2 + operands :]):
             raise VerifyException("parameters of a body must be of type index")
         for argument in region.block.args[2 : 2 + operands]:
-            memref = cast("MemRefType[Attribute]", argument.type)
+            memref = memref_type(argument)
             if memref.get_num_dims() != 1 or memory_space(argument) in (None, MemorySpace.SHARED, MemorySpace.THREAD):
                 raise VerifyException(f"operand {memref} of a body must be one-dimensional, in a space of the program")
 
@@ -198,12 +211,11 @@ class BodyOp(IRDLOperation):
         name = parser.parse_symbol_name().data
         parser.parse_keyword("threads")
         threads = parser.parse_integer()
-        attributes = parser.parse_optional_attr_dict_with_keyword()
+        attributes = parse_attribute_dictionary(parser)
         compute = parser.parse_region()
         service = parser.parse_region() if parser.parse_optional_keyword("service") is not None else None
         op = cls(name, threads, compute, service)
-        if attributes is not None:
-            op.attributes = dict(attributes.data)
+        op.attributes = attributes
         return op
 
 
@@ -245,13 +257,11 @@ class ParallelOp(IRDLOperation):
     def verify_(self) -> None:
         if [argument.type for argument in self.body.block.args] != [IndexType()]:
             raise VerifyException("a parallel loop has one index")
-        if not isinstance(self.body.block.last_op, YieldOp):
-            raise VerifyException("a parallel loop must end with block.yield")
-        parent = self.parent_op()
-        while parent is not None:
-            if isinstance(parent, ParallelOp):
-                raise VerifyException("parallel loops do not nest")
-            parent = parent.parent_op()
+        if not _ends_without_value(self.body):
+            raise VerifyException("a parallel loop must end with block.yield, without a value")
+        if enclosing_op(self, ParallelOp) is not None:
+            raise VerifyException("parallel loops do not nest")
+        _verify_compute_role(self)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.level.value} (")
@@ -260,7 +270,9 @@ class ParallelOp(IRDLOperation):
         printer.print_ssa_value(self.extent)
         printer.print_op_attributes(self.attributes, print_keyword=True)
         printer.print_string(" ")
-        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False, print_block_terminators=False)
+        printer.print_region(
+            self.body, print_entry_block_args=False, print_empty_block=False, print_block_terminators=False
+        )
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
@@ -270,13 +282,12 @@ class ParallelOp(IRDLOperation):
         parser.parse_punctuation(")")
         parser.parse_keyword("in")
         extent = parser.parse_operand(IndexType())
-        attributes = parser.parse_optional_attr_dict_with_keyword()
+        attributes = parse_attribute_dictionary(parser)
         body = parser.parse_region([index])
         if not isinstance(body.block.last_op, YieldOp):
             body.block.add_op(YieldOp())
         op = cls(level, extent, body)
-        if attributes is not None:
-            op.attributes = dict(attributes.data)
+        op.attributes = attributes
         return op
 
 
@@ -285,8 +296,8 @@ class WarpReduceOp(IRDLOperation):
     """
     A reduction by one warp: the combination of what the region yields for each index from 0 to the extent.
 
-    Stands in a warp-level parallel loop. Lanes take indices in turn, then combine in a fixed order; the result is the same
-    in all lanes.
+    Stands in a warp-level parallel loop. Lanes take indices in turn, then combine in a fixed order; the result is the
+    same in all lanes.
 
     Example:
     ```mlir
@@ -330,11 +341,11 @@ class WarpReduceOp(IRDLOperation):
         last = self.body.block.last_op
         if not isinstance(last, YieldOp) or [value.type for value in last.values] != [self.result.type]:
             raise VerifyException("a warp reduction must yield one value of its result's type")
-        parent = self.parent_op()
-        while parent is not None and not isinstance(parent, ParallelOp):
-            parent = parent.parent_op()
-        if parent is None or parent.level is not Level.WARP:
+        loop = enclosing_op(self, ParallelOp)
+        if loop is None or loop.level is not Level.WARP:
             raise VerifyException("block.warp_reduce stands outside a warp-level parallel loop")
+        if enclosing_op(self, WarpReduceOp) is not None:
+            raise VerifyException("reductions by a warp do not nest")
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.combiner.value} (")
@@ -357,10 +368,9 @@ class WarpReduceOp(IRDLOperation):
         extent = parser.parse_operand(IndexType())
         parser.parse_punctuation("->")
         result_type = parser.parse_type()
-        attributes = parser.parse_optional_attr_dict_with_keyword()
+        attributes = parse_attribute_dictionary(parser)
         op = cls(combiner, extent, result_type, parser.parse_region([index]))
-        if attributes is not None:
-            op.attributes = dict(attributes.data)
+        op.attributes = attributes
         return op
 
 
@@ -379,17 +389,13 @@ class BarrierOp(IRDLOperation):
         super().__init__()
 
     def verify_(self) -> None:
-        parent = self.parent_op()
-        while parent is not None:
-            if isinstance(parent, ParallelOp):
-                raise VerifyException("a barrier inside a parallel loop would not be reached by all threads")
-            parent = parent.parent_op()
+        _verify_met_by_all_threads(self)
 
 
 @irdl_op_definition
 class CopyOp(IRDLOperation):
     """
-    Copies `elements` consecutive elements at once; both places are aligned to their size. How arrays are read in vectors.
+    Copies `elements` consecutive elements, 1, 2 or 4, at once; both places are aligned to their size.
 
     Example: `block.copy 4 %tile[%k, %m], %fragment[%z] : memref<32x64xf32, "shared">, memref<8xf32, "thread">`
     """
@@ -416,7 +422,7 @@ class CopyOp(IRDLOperation):
     ) -> None:
         super().__init__(
             operands=[source, list(source_indices), target, list(target_indices)],
-            properties={"elements": IntegerAttr(elements, i64)},
+            properties={"elements": integer(elements)},
         )
 
     @property
@@ -461,7 +467,7 @@ class CopyAsyncOp(IRDLOperation):
     ) -> None:
         super().__init__(
             operands=[source, list(source_indices), target, list(target_indices), predicate],
-            properties={"elements": IntegerAttr(elements, i64)},
+            properties={"elements": integer(elements)},
         )
 
     @property
@@ -470,8 +476,34 @@ class CopyAsyncOp(IRDLOperation):
 
     def verify_(self) -> None:
         _verify_copy(self.elements, self.source, self.source_indices, self.target, self.target_indices)
+        if self.elements == 2:
+            raise VerifyException("1 or 4 elements are copied asynchronously, not 2")
+        if memory_space(self.source) not in (MemorySpace.GLOBAL, MemorySpace.WEIGHTS):
+            raise VerifyException("an asynchronous copy comes from global memory")
         if memory_space(self.target) is not MemorySpace.SHARED:
             raise VerifyException("an asynchronous copy goes to shared memory")
+        _verify_compute_role(self)
+
+
+def _ends_without_value(region: Region) -> bool:
+    last = region.block.last_op
+    return isinstance(last, YieldOp) and not last.values
+
+
+def _is_in_service(op: Operation) -> bool:
+    body = enclosing_op(op, BodyOp)
+    return body is not None and body.service is not None and body.service.is_ancestor(op)
+
+
+def _verify_compute_role(op: Operation) -> None:
+    if _is_in_service(op):
+        raise VerifyException(f"{op.name} is for the compute role: it stands in a service region")
+
+
+def _verify_met_by_all_threads(op: Operation) -> None:
+    if enclosing_op(op, ParallelOp) is not None:
+        raise VerifyException(f"{op.name} inside a parallel loop would not be reached by all threads")
+    _verify_compute_role(op)
 
 
 def _verify_copy(
@@ -484,10 +516,10 @@ def _verify_copy(
     if elements not in (1, 2, 4):
         raise VerifyException(f"1, 2 or 4 elements are copied at once, not {elements}")
     for value, indices in ((source, source_indices), (target, target_indices)):
-        memref = cast("MemRefType[Attribute]", value.type)
+        memref = memref_type(value)
         if len(indices) != memref.get_num_dims():
             raise VerifyException(f"{len(indices)} indices for {memref}")
-    types = [cast("MemRefType[Attribute]", value.type).element_type for value in (source, target)]
+    types = [memref_type(value).element_type for value in (source, target)]
     if types[0] != types[1]:
         raise VerifyException(f"a copy does not convert {types[0]} to {types[1]}")
 
@@ -495,7 +527,8 @@ def _verify_copy(
 @irdl_op_definition
 class CommitCopiesOp(IRDLOperation):
     """
-    Makes a group of the asynchronous copies that each thread has started since the last one. Stands outside parallel loops.
+    Makes a group of the asynchronous copies that each thread has started since the last one. Stands outside parallel
+    loops.
 
     Example: `block.commit_copies`
     """
@@ -505,6 +538,9 @@ class CommitCopiesOp(IRDLOperation):
 
     def __init__(self) -> None:
         super().__init__()
+
+    def verify_(self) -> None:
+        _verify_met_by_all_threads(self)
 
 
 @irdl_op_definition
@@ -521,7 +557,7 @@ class WaitCopiesOp(IRDLOperation):
     assembly_format = "$pending attr-dict"
 
     def __init__(self, pending: int) -> None:
-        super().__init__(properties={"pending": IntegerAttr(pending, i64)})
+        super().__init__(properties={"pending": integer(pending)})
 
     @property
     def pending(self) -> int:
@@ -530,6 +566,7 @@ class WaitCopiesOp(IRDLOperation):
     def verify_(self) -> None:
         if self.pending < 0:
             raise VerifyException(f"the number of pending groups must not be negative, got {self.pending}")
+        _verify_met_by_all_threads(self)
 
 
 @irdl_op_definition
@@ -547,7 +584,7 @@ class RingPushOp(IRDLOperation):
     assembly_format = "$elements $weights `[` $address `]` attr-dict `:` type($weights)"
 
     def __init__(self, elements: int, weights: SSAValue | Operation, address: SSAValue | Operation) -> None:
-        super().__init__(operands=[weights, address], properties={"elements": IntegerAttr(elements, i64)})
+        super().__init__(operands=[weights, address], properties={"elements": integer(elements)})
 
     @property
     def elements(self) -> int:
@@ -556,10 +593,11 @@ class RingPushOp(IRDLOperation):
     def verify_(self) -> None:
         if memory_space(self.weights) is not MemorySpace.WEIGHTS:
             raise VerifyException("only weights go through the ring: nothing else is there ahead of all waits")
-        parent = self.parent_op()
-        while parent is not None and not isinstance(parent, BodyOp):
-            parent = parent.parent_op()
-        if parent is not None and parent.service is not None and not parent.service.is_ancestor(self):
+        if self.elements < 1:
+            raise VerifyException(f"a chunk has at least one element, got {self.elements}")
+        if memref_type(self.weights).get_num_dims() != 1:
+            raise VerifyException(f"weights have one address each, not {memref_type(self.weights)}")
+        if enclosing_op(self, BodyOp) is not None and not _is_in_service(self):
             raise VerifyException("block.ring_push stands outside a service region")
 
 
@@ -581,6 +619,9 @@ class RingWaitOp(IRDLOperation):
     def verify_(self) -> None:
         if memory_space(self.chunk) is not MemorySpace.SHARED:
             raise VerifyException("a slot of the ring lies in shared memory")
+        if DYNAMIC_INDEX in memref_type(self.chunk).get_shape():
+            raise VerifyException("a chunk of the ring has a static shape")
+        _verify_met_by_all_threads(self)
 
 
 @irdl_op_definition
@@ -596,6 +637,9 @@ class RingReleaseOp(IRDLOperation):
 
     def __init__(self) -> None:
         super().__init__()
+
+    def verify_(self) -> None:
+        _verify_met_by_all_threads(self)
 
 
 BlockForm = Dialect(
