@@ -55,7 +55,7 @@ def lower_body(op: Operation, service: Operation | None, kind: DeviceKind) -> Lo
     is_served = len(functions) > 1
     texts = [_printer(kind).text(function.sym_name.data, function.body) for function in functions]
     kinds = [argument.type for argument in compute.body.block.args[2:]]
-    operands = tuple(cast("MemRefType[Attribute]", kind_) for kind_ in kinds if isinstance(kind_, MemRefType))
+    operands = tuple(cast("MemRefType[Attribute]", operand) for operand in kinds if isinstance(operand, MemRefType))
     return LoweredBody(
         body=Body(name, "\n".join(texts), is_served),
         threads=_threads(compute),

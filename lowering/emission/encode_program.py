@@ -1,0 +1,187 @@
+"""A module with a scheduled program as the image that the runtimes execute."""
+
+from typing import Final, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import DictionaryAttr, MemRefType, ModuleOp, StringAttr
+from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.utils.symbol_table import get_name_if_symbol
+
+from rammer_ir.dialects import rop
+from rammer_ir.dialects.rtask import KernelOp
+from rammer_ir.dialects.vdevice import BufferOp, DeviceOp, ForOp, LaunchOp, ProgramOp, WeightOp
+from rammer_ir.errors import CompileError
+from rammer_ir.locations import describe_op
+from rammer_ir.lowering.element_types import numpy_name, static_shape
+from rammer_ir.lowering.emission.body_table import BodyTable
+from rammer_ir.lowering.emission.descriptors import Descriptors
+from rammer_ir.lowering.emission.launches import LaunchEncoder
+from rammer_ir.lowering.emission.operands import OperandPlaces
+from rammer_ir.lowering.emission.program_tables import STATIC, ProgramTables
+from rammer_ir.lowering.emission.streams import assemble
+from rammer_ir.lowering.emission.tables import IntArray
+from rammer_ir.lowering.emission.weight_arena import WeightArena
+from rammer_ir.runtime.program_image import (
+    INSTRUCTION_WORDS,
+    Binding,
+    HostLoop,
+    LaunchImage,
+    ProgramImage,
+)
+
+LENGTHS_ATTRIBUTE: Final = "vdevice.lengths"
+"""Attribute of a program: a dictionary from a tensor's name to that of the length that bounds its first dimension."""
+
+
+def encode(module: ModuleOp) -> ProgramImage:
+    """
+    The image of the module's program, which is left as it is. Memory must be planned, and every kernel implemented.
+
+    Bodies may be in block form or lowered for the device that the program names. Raises CompileError, with the place
+    of the op concerned, for what has no form in an image.
+    """
+    symbols = {name: op for op in module.body.block.ops if (name := get_name_if_symbol(op)) is not None}
+    program = _program(module)
+    arena = WeightArena({name: op for name, op in symbols.items() if isinstance(op, rop.WeightOp)})
+    tables = ProgramTables(
+        program=program,
+        kernels={name: op for name, op in symbols.items() if isinstance(op, KernelOp)},
+        bodies=BodyTable(symbols, _device_kind(program, symbols.get(program.device.string_value()))),
+        descriptors=Descriptors(),
+        places=OperandPlaces(program, arena),
+        events=[],
+    )
+    encoder = _ProgramEncoder(program.sym_name.data, tables)
+    encoder.encode_block(program.body.block)
+    return ProgramImage(
+        name=program.sym_name.data,
+        launches=tuple(encoder.launches),
+        host_loops=tuple(encoder.loops),
+        instructions=_int32(encoder.instructions),
+        descriptors=tables.descriptors.table(),
+        bodies=tables.bodies.bodies(),
+        events=tuple(tables.events),
+        counters=encoder.counters,
+        barriers=encoder.barriers,
+        arena_bytes=_arena_bytes(program),
+        weight_bytes=arena.bytes,
+        weights=arena.places(),
+        inputs=tuple(_binding(program, tensor) for tensor in program.input_arguments),
+        outputs=tuple(_binding(program, tensor) for tensor in program.output_arguments),
+        scalars=program.names[len(program.tensors) :],
+        provenance=tables.descriptors.provenance,
+    )
+
+
+def _program(module: ModuleOp) -> ProgramOp:
+    programs = [op for op in module.body.block.ops if isinstance(op, ProgramOp)]
+    if len(programs) != 1:
+        raise CompileError(f"a module with one vdevice.program is encoded, this one has {len(programs)}")
+    return programs[0]
+
+
+def _device_kind(program: ProgramOp, device: Operation | None) -> Literal["cuda", "host"]:
+    if not isinstance(device, DeviceOp):
+        raise CompileError(
+            f"there is no device @{program.device.string_value()}: run set-device first", location=describe_op(program)
+        )
+    return "cuda" if device.kind.data == "cuda" else "host"
+
+
+class _ProgramEncoder:
+    """Collects the launches of a program and their instructions, in text order."""
+
+    def __init__(self, name: str, tables: ProgramTables) -> None:
+        self.name: Final = name
+        self.tables: Final = tables
+        self.launches: Final[list[LaunchImage]] = []
+        self.loops: Final[list[HostLoop]] = []
+        self.counters = 0
+        self.barriers = 0
+        self._parts: Final[list[IntArray]] = []
+        self._length = 0
+
+    @property
+    def instructions(self) -> IntArray:
+        return np.concatenate([np.zeros((0, INSTRUCTION_WORDS), np.int64), *self._parts])
+
+    def encode_block(self, block: Block) -> None:
+        for op in block.ops:
+            match op:
+                case LaunchOp():
+                    self._encode_launch(op)
+                case ForOp():
+                    self._encode_loop(op)
+                case BufferOp() | WeightOp() | arith.ConstantOp():
+                    pass
+                case _:
+                    raise CompileError(f"{op.name} has no form in a program", location=describe_op(op))
+
+    def _encode_launch(self, op: LaunchOp) -> None:
+        encoder = LaunchEncoder(op, self.tables)
+        words, streams = assemble(encoder.rows, op.veus, self._length)
+        self._parts.append(words)
+        self._length += len(words)
+        # Counters and barriers start each launch at zero, so launches share them.
+        self.counters = max(self.counters, encoder.counters)
+        self.barriers = max(self.barriers, len(encoder.barriers))
+        self.launches.append(
+            LaunchImage(
+                name=f"{self.name}_{len(self.launches)}",
+                streams=streams,
+                threads=op.threads,
+                service_threads=op.service_threads,
+                registers=op.registers,
+                ring_slots=op.ring_slots,
+                ring_slot_bytes=op.ring_slot_bytes,
+                scratch_bytes=op.scratch_bytes,
+                pinned_bytes=op.pinned_bytes,
+            )
+        )
+
+    def _encode_loop(self, op: ForOp) -> None:
+        """A loop around launches is one of the host's."""
+        first = len(self.launches)
+        try:
+            iterations, scalar = self.tables.iterations(op.length)
+        except CompileError as error:
+            error.location = error.location or describe_op(op)
+            raise
+        self.encode_block(op.body.block)
+        if len(self.launches) > first:
+            names = self.tables.program.names[len(self.tables.program.tensors) :]
+            count = len(self.launches) - first
+            self.loops.append(HostLoop(first, count, iterations, None if scalar == STATIC else names[scalar]))
+
+
+def _int32(words: IntArray) -> NDArray[np.int32]:
+    limits = np.iinfo(np.int32)
+    if words.size > 0 and not (limits.min <= words.min() and words.max() <= limits.max):
+        raise CompileError("an instruction has a number that does not fit 32 bits")
+    return words.astype(np.int32)
+
+
+def _arena_bytes(program: ProgramOp) -> int:
+    if program.arena_bytes is not None:
+        return program.arena_bytes
+    if any(isinstance(op, BufferOp) for op in program.body.walk()):
+        raise CompileError("the program has buffers, and no arena: run plan-memory", location=describe_op(program))
+    return 0
+
+
+def _binding(program: ProgramOp, tensor: SSAValue) -> Binding:
+    memref = cast("MemRefType[Attribute]", tensor.type)
+    name = program.names[program.tensors.index(tensor)]
+    try:
+        shape, dtype = static_shape(memref), numpy_name(memref.element_type)
+    except CompileError as error:
+        raise CompileError(f'"{name}": {error}', location=describe_op(program)) from error
+    return Binding(name, shape, dtype, _length_of(program, name))
+
+
+def _length_of(program: ProgramOp, name: str) -> str | None:
+    lengths = program.attributes.get(LENGTHS_ATTRIBUTE)
+    length = lengths.data.get(name) if isinstance(lengths, DictionaryAttr) else None
+    return length.data if isinstance(length, StringAttr) else None
