@@ -11,9 +11,15 @@ if __name__ == "passes":
 
 PASSES: dict[str, str] = {
     "absorb-views": "rammer_ir.passes.rop.absorb_views:AbsorbViews",
+    "materialize-scan-state": "rammer_ir.passes.rop.materialize_scan_state:MaterializeScanState",
     "tile": "rammer_ir.passes.rop.tile:Tile",
     "write-in-place": "rammer_ir.passes.rop.write_in_place:WriteInPlace",
     "set-device": "rammer_ir.passes.set_device:SetDevice",
+    "expand-tasks": "rammer_ir.passes.vdevice.expand_tasks:ExpandTasks",
+    "insert-barriers": "rammer_ir.passes.vdevice.insert_barriers:InsertBarriers",
+    "plan-memory": "rammer_ir.passes.vdevice.plan_memory:PlanMemory",
+    "split-launches": "rammer_ir.passes.vdevice.split_launches:SplitLaunches",
+    "verify-program": "rammer_ir.passes.vdevice.verify_program:VerifyProgram",
 }
 """Name to "module:Class"; one line a pass, sorted by module."""
 

@@ -21,12 +21,16 @@ def copy_generic(
     into: SSAValue | None = None,
     at: Sequence[SSAValue] = (),
 ) -> GenericOp:
-    """A generic that writes the source's element at `read(index)` to the place `write(index)`, for every loop index."""
+    """
+    A generic that writes the source's element at `read(index)` to the place `write(index)`, for every loop index.
+
+    The maps' symbols, which may be fewer than `at` or more but unused, stand for `at`; without `at` there are none.
+    """
     block = Block(arg_types=[cast("TensorType[Attribute]", source.type).element_type])
     block.add_op(YieldOp(block.args[0]))
     return GenericOp(
         bounds,
-        [AffineMapAttr(read), AffineMapAttr(write)],
+        [AffineMapAttr(AffineMap(len(bounds), len(at), each.results)) for each in (read, write)],
         [source],
         [result],
         Region(block),
