@@ -1,12 +1,13 @@
 """Kernel bodies as source text, and what launches and runs have to know of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
 from xdsl.dialects import func
-from xdsl.dialects.builtin import IntegerAttr, MemRefType
+from xdsl.dialects.builtin import IntegerAttr, MemRefType, ModuleOp
 from xdsl.ir import Attribute, Operation, Region
+from xdsl.utils.symbol_table import get_name_if_symbol
 
 from rammer_ir.dialects import block, cuda
 from rammer_ir.errors import CompileError
@@ -14,6 +15,7 @@ from rammer_ir.locations import describe_op
 from rammer_ir.lowering import convert_block_to_cuda, convert_block_to_scf
 from rammer_ir.lowering.convert_block_to_scf import SCRATCH_ATTRIBUTE, THREADS_ATTRIBUTE
 from rammer_ir.lowering.element_types import element_bytes
+from rammer_ir.lowering.from_block.structure import SERVICE_SUFFIX
 from rammer_ir.lowering.targets.c_printer import CPrinter
 from rammer_ir.lowering.targets.cpp_printer import CppPrinter
 from rammer_ir.lowering.targets.cuda_printer import CudaPrinter
@@ -64,6 +66,16 @@ def lower_body(op: Operation, service: Operation | None, kind: DeviceKind) -> Lo
         operands=operands,
         parameters=len(kinds) - len(operands),
     )
+
+
+def module_bodies(module: ModuleOp, kind: DeviceKind) -> Iterator[LoweredBody]:
+    """All bodies of a module that are in block form or lowered for a kind of device; raises as `lower_body` does."""
+    symbols = {name: op for op in module.body.block.ops if (name := get_name_if_symbol(op)) is not None}
+    for name, op in symbols.items():
+        is_host_body = isinstance(op, func.FuncOp) and THREADS_ATTRIBUTE in op.attributes
+        is_device_body = isinstance(op, cuda.FuncOp) and op.service is None
+        if isinstance(op, block.BodyOp) or is_host_body or is_device_body:
+            yield lower_body(op, symbols.get(name + SERVICE_SUFFIX), kind)
 
 
 def _printer(kind: DeviceKind) -> CPrinter:

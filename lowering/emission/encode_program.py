@@ -75,6 +75,11 @@ def encode(module: ModuleOp) -> ProgramImage:
     )
 
 
+def has_program(module: ModuleOp) -> bool:
+    """Whether there is a program to encode."""
+    return any(isinstance(op, ProgramOp) for op in module.body.block.ops)
+
+
 def _program(module: ModuleOp) -> ProgramOp:
     programs = [op for op in module.body.block.ops if isinstance(op, ProgramOp)]
     if len(programs) != 1:

@@ -6,7 +6,10 @@ from xdsl.utils.target import Target
 
 from rammer_ir.registry import lazy_class
 
-TARGETS: dict[str, str] = {}
+TARGETS: dict[str, str] = {
+    "cuda": "rammer_ir.lowering.targets.cuda_target:CudaTarget",
+    "host": "rammer_ir.lowering.targets.host_target:HostTarget",
+}
 """Name to "module:Class"; one line a target, sorted by name."""
 
 

@@ -36,7 +36,9 @@ class BuiltProgram:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class KernelPlan:
+    """What is compiled for one kernel, the dispatcher first, and the numbers of the launches that it serves."""
+
     launches: tuple[int, ...]
     geometry: Geometry
     requests: tuple[CompileRequest, ...]
@@ -49,12 +51,21 @@ def build(image: ProgramImage, architecture: str, cache: ByteCache | None = None
     Launches that agree in threads, registers and ring share a kernel. Raises CompileError, and VerificationError if the
     image breaks a rule of this runtime.
     """
-    check_image(image)
-    plans = [_plan(image, group, architecture) for group in _groups(image.launches)]
+    plans = kernel_plans(image, architecture)
     compiled = _compile_all([request for plan in plans for request in plan.requests], cache)
     kernels = tuple(_link(image, plan, compiled, architecture, cache) for plan in plans)
     functions = {function.name: function for result in compiled.values() for function in result.functions}
     return BuiltProgram(architecture, kernels, functions)
+
+
+def kernel_plans(image: ProgramImage, architecture: str) -> list[KernelPlan]:
+    """
+    The kernels of `image`, and the texts to compile for each; needs no compiler.
+
+    Raises VerificationError if the image breaks a rule of this runtime.
+    """
+    check_image(image)
+    return [_plan(image, group, architecture) for group in _groups(image.launches)]
 
 
 def _groups(launches: tuple[LaunchImage, ...]) -> list[list[int]]:
@@ -65,13 +76,13 @@ def _groups(launches: tuple[LaunchImage, ...]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _plan(image: ProgramImage, numbers: list[int], architecture: str) -> _Plan:
+def _plan(image: ProgramImage, numbers: list[int], architecture: str) -> KernelPlan:
     launches = [image.launches[number] for number in numbers]
     shape = geometry(image, launches)
     bodies = [(number, image.bodies[number]) for number in _bodies_in_use(image, launches)]
     requests = [dispatcher_request(bodies, shape, architecture)]
     requests += [body_request(body, shape, architecture) for _, body in bodies]
-    return _Plan(tuple(numbers), shape, tuple(requests))
+    return KernelPlan(tuple(numbers), shape, tuple(requests))
 
 
 def _bodies_in_use(image: ProgramImage, launches: Iterable[LaunchImage]) -> list[int]:
@@ -86,7 +97,7 @@ def _bodies_in_use(image: ProgramImage, launches: Iterable[LaunchImage]) -> list
 
 def _link(
     image: ProgramImage,
-    plan: _Plan,
+    plan: KernelPlan,
     compiled: Mapping[str, CompiledObject],
     architecture: str,
     cache: ByteCache | None,

@@ -22,8 +22,12 @@ _SYMBOL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 def body_source(body: Body) -> str:
     """The complete text that is compiled for one body."""
-    prelude = (_DEVICE / _PRELUDE).read_text().replace("#pragma once\n", "")
-    return f'{prelude}\n#line 1 "{body.name}"\n{body.source}'
+    return f'{prelude()}\n#line 1 "{body.name}"\n{body.source}'
+
+
+def prelude() -> str:
+    """The interface of bodies, as text to stand before them."""
+    return (_DEVICE / _PRELUDE).read_text().replace("#pragma once\n", "")
 
 
 def body_table(bodies: Sequence[Body]) -> str:
