@@ -44,7 +44,10 @@ from xdsl.printer import Printer
 from xdsl.traits import HasParent, IsolatedFromAbove, IsTerminator, Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
-from rammer_ir.dialects.block import MemorySpace, memory_space
+from rammer_ir.dialects.assembly import parse_attribute_dictionary
+from rammer_ir.dialects.block import MemorySpace, memory_space, memref_type
+from rammer_ir.dialects.integers import integer
+from rammer_ir.dialects.nesting import enclosing_op
 
 WARP_THREADS = 32
 """Threads of a warp."""
@@ -88,8 +91,8 @@ class FuncOp(IRDLOperation):
         super().__init__(
             properties={
                 "sym_name": StringAttr(name),
-                "threads": IntegerAttr(threads, i64),
-                "scratch_bytes": IntegerAttr(scratch_bytes, i64),
+                "threads": integer(threads),
+                "scratch_bytes": integer(scratch_bytes),
                 "service": UnitAttr() if service else None,
             },
             regions=[body],
@@ -130,10 +133,9 @@ class FuncOp(IRDLOperation):
         threads = parser.parse_integer()
         parser.parse_keyword("scratch")
         scratch_bytes = parser.parse_integer()
-        attributes = parser.parse_optional_attr_dict_with_keyword()
+        attributes = parse_attribute_dictionary(parser)
         op = cls(name, threads, scratch_bytes, parser.parse_region(), service=service)
-        if attributes is not None:
-            op.attributes = dict(attributes.data)
+        op.attributes = attributes
         return op
 
 
@@ -154,10 +156,8 @@ class ReturnOp(IRDLOperation):
 
 
 def _verify_compute_role(op: Operation) -> None:
-    parent = op.parent_op()
-    while parent is not None and not isinstance(parent, FuncOp):
-        parent = parent.parent_op()
-    if parent is not None and parent.service is not None:
+    function = enclosing_op(op, FuncOp)
+    if function is not None and function.service is not None:
         raise VerifyException("the service role has no threads, warps and barriers of the compute role")
 
 
@@ -275,7 +275,7 @@ class ShuffleOp(IRDLOperation):
     def __init__(self, value: SSAValue | Operation, lane_mask: int) -> None:
         super().__init__(
             operands=[value],
-            properties={"lane_mask": IntegerAttr(lane_mask, i64)},
+            properties={"lane_mask": integer(lane_mask)},
             result_types=[SSAValue.get(value).type],
         )
 
@@ -321,7 +321,7 @@ class CopyOp(IRDLOperation):
     ) -> None:
         super().__init__(
             operands=[source, list(source_indices), target, list(target_indices)],
-            properties={"elements": IntegerAttr(elements, i64)},
+            properties={"elements": integer(elements)},
         )
 
     @property
@@ -340,10 +340,10 @@ def _verify_places(
     source: SSAValue, source_indices: Sequence[SSAValue], target: SSAValue, target_indices: Sequence[SSAValue]
 ) -> None:
     for value, indices in ((source, source_indices), (target, target_indices)):
-        memref = cast("MemRefType[Attribute]", value.type)
+        memref = memref_type(value)
         if len(indices) != memref.get_num_dims():
             raise VerifyException(f"{len(indices)} indices for {memref}")
-    types = [cast("MemRefType[Attribute]", value.type).element_type for value in (source, target)]
+    types = [memref_type(value).element_type for value in (source, target)]
     if types[0] != types[1]:
         raise VerifyException(f"a copy does not convert {types[0]} to {types[1]}")
 
@@ -381,7 +381,7 @@ class CopyAsyncOp(IRDLOperation):
     ) -> None:
         super().__init__(
             operands=[source, list(source_indices), target, list(target_indices), predicate],
-            properties={"elements": IntegerAttr(elements, i64)},
+            properties={"elements": integer(elements)},
         )
 
     @property
@@ -391,7 +391,7 @@ class CopyAsyncOp(IRDLOperation):
     @property
     def size(self) -> int:
         """Bytes copied."""
-        return self.elements * _bits(cast("MemRefType[Attribute]", self.source.type).element_type) // 8
+        return self.elements * _bits(memref_type(self.source).element_type) // 8
 
     def verify_(self) -> None:
         _verify_places(self.source, self.source_indices, self.target, self.target_indices)
@@ -431,7 +431,7 @@ class WaitCopiesOp(IRDLOperation):
     assembly_format = "$pending attr-dict"
 
     def __init__(self, pending: int) -> None:
-        super().__init__(properties={"pending": IntegerAttr(pending, i64)})
+        super().__init__(properties={"pending": integer(pending)})
 
     @property
     def pending(self) -> int:

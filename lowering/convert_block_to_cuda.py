@@ -1,16 +1,15 @@
 """Bodies in block form to the `cuda` dialect: parallel loops are spread over the threads of the compute role."""
 
 from collections.abc import Sequence
-from typing import cast
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import MemRefType, ModuleOp
-from xdsl.ir import Attribute, Operation, Region
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, Region
 from xdsl.pattern_rewriter import PatternRewriter
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from rammer_ir.dialects import block, cuda
-from rammer_ir.dialects.block import Level, MemorySpace, ParallelOp, memory_space
+from rammer_ir.dialects.block import Level, MemorySpace, ParallelOp, memory_space, memref_type
 from rammer_ir.locations import location_of, rewriter_at, set_location
 from rammer_ir.lowering.element_types import element_bytes
 from rammer_ir.lowering.from_block.copies import copy_one_by_one, neighbours
@@ -101,7 +100,7 @@ def _lower_copy(op: block.CopyOp, rewriter: PatternRewriter) -> None:
     if op.elements == 1 or MemorySpace.WORDS in (memory_space(op.source), memory_space(op.target)):
         copy_one_by_one(rewriter, op.elements, *places)
     else:
-        source_type = cast("MemRefType[Attribute]", op.source.type)
+        source_type = memref_type(op.source)
         piece = min(op.elements, _WIDEST_COPY // element_bytes(source_type.element_type))
         sources = neighbours(rewriter, op.source_indices, op.elements, piece)
         targets = neighbours(rewriter, op.target_indices, op.elements, piece)

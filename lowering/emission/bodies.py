@@ -10,6 +10,7 @@ from xdsl.ir import Attribute, Operation, Region
 from xdsl.utils.symbol_table import get_name_if_symbol
 
 from rammer_ir.dialects import block, cuda
+from rammer_ir.dialects.block import memref_type
 from rammer_ir.errors import CompileError
 from rammer_ir.locations import describe_op
 from rammer_ir.lowering import convert_block_to_cuda, convert_block_to_scf
@@ -119,4 +120,4 @@ def _slot_bytes(service: Region) -> int:
 
 
 def _element(op: block.RingPushOp) -> Attribute:
-    return cast("MemRefType[Attribute]", op.weights.type).element_type
+    return memref_type(op.weights).element_type

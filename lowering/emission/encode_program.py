@@ -1,15 +1,16 @@
 """A module with a scheduled program as the image that the runtimes execute."""
 
-from typing import Final, Literal, cast
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import DictionaryAttr, MemRefType, ModuleOp, StringAttr
-from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.dialects.builtin import DictionaryAttr, ModuleOp, StringAttr
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.utils.symbol_table import get_name_if_symbol
 
 from rammer_ir.dialects import rop
+from rammer_ir.dialects.block import memref_type
 from rammer_ir.dialects.rtask import KernelOp
 from rammer_ir.dialects.vdevice import BufferOp, DeviceOp, ForOp, LaunchOp, ProgramOp, WeightOp
 from rammer_ir.errors import CompileError
@@ -177,7 +178,7 @@ def _arena_bytes(program: ProgramOp) -> int:
 
 
 def _binding(program: ProgramOp, tensor: SSAValue) -> Binding:
-    memref = cast("MemRefType[Attribute]", tensor.type)
+    memref = memref_type(tensor)
     name = program.names[program.tensors.index(tensor)]
     try:
         shape, dtype = static_shape(memref), numpy_name(memref.element_type)

@@ -1,12 +1,12 @@
 """Where the memory that runs name lies, and whether a body may use it as it does."""
 
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import Final
 
 from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import Attribute, SSAValue
 
-from rammer_ir.dialects.block import MemorySpace
+from rammer_ir.dialects.block import MemorySpace, memref_type
 from rammer_ir.dialects.vdevice import BufferOp, PinOp, ProgramOp, WeightOp
 from rammer_ir.errors import CompileError
 from rammer_ir.lowering.element_types import array_elements, space_of
@@ -67,7 +67,7 @@ class OperandPlaces:
 
     def check_use(self, value: SSAValue, operand: MemRefType[Attribute], *, written: bool) -> None:
         """Raise CompileError unless a body that takes `operand` may be given this memory."""
-        memref = cast("MemRefType[Attribute]", value.type)
+        memref = memref_type(value)
         if memref.element_type != operand.element_type:
             raise CompileError(f"{memref} is given to a body that takes {operand}")
         if space_of(memref) not in _ALLOWED.get(space_of(operand) or "", frozenset()):

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import cast
 
 import numpy as np
-from xdsl.dialects.builtin import MemRefType
-from xdsl.ir import Attribute
 
+from rammer_ir.dialects.block import memref_type
 from rammer_ir.dialects.vdevice import PinOp, enclosing_veus
 from rammer_ir.lowering.element_types import element_bytes, static_shape
 from rammer_ir.lowering.emission.evaluation import evaluate
@@ -68,7 +66,7 @@ def pin_rows(op: PinOp, weight_offset: int, shared_offset: int) -> Rows:
     `weight_offset` is where the weight lies in the weight arena.
     """
     first, last = enclosing_veus(op)
-    weight = cast("MemRefType[Attribute]", op.weight.type)
+    weight = memref_type(op.weight)
     size = element_bytes(weight.element_type)
     numbers = np.arange(last - first)
     origins = np.stack(evaluate(op.box.origin.data, [numbers], ()), axis=1)

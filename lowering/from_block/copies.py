@@ -1,13 +1,13 @@
 """Copies of neighbouring elements, one by one."""
 
 from collections.abc import Iterator, Sequence
-from typing import cast
 
 from xdsl.builder import Builder
 from xdsl.dialects import arith, memref
-from xdsl.dialects.builtin import IndexType, IntegerAttr, MemRefType
-from xdsl.ir import Attribute, SSAValue
+from xdsl.dialects.builtin import IndexType, IntegerAttr
+from xdsl.ir import SSAValue
 
+from rammer_ir.dialects.block import memref_type
 from rammer_ir.dialects.rop import Combiner
 from rammer_ir.lowering.from_block.combining import neutral_value
 
@@ -41,7 +41,7 @@ def copy_one_by_one(
 
 def fill_with_zeros(builder: Builder, elements: int, target: SSAValue, indices: Sequence[SSAValue]) -> None:
     """Insert stores of zeros into neighbouring elements; raises CompileError for elements that are no numbers."""
-    element = cast("MemRefType[Attribute]", target.type).element_type
+    element = memref_type(target).element_type
     zero = builder.insert(neutral_value(Combiner.ADD, element)).result
     for place in neighbours(builder, indices, elements):
         builder.insert(memref.StoreOp.get(zero, target, place))

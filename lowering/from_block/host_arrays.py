@@ -5,10 +5,11 @@ from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import Operation, SSAValue
 
 from rammer_ir.dialects import block
-from rammer_ir.dialects.block import MemorySpace, memory_space
+from rammer_ir.dialects.block import MemorySpace, ParallelOp, memory_space
+from rammer_ir.dialects.nesting import enclosing_op
 from rammer_ir.locations import rewriter_at
 from rammer_ir.lowering.element_types import static_shape
-from rammer_ir.lowering.from_block.structure import array_loops, constant_index, enclosing_loop, refuse
+from rammer_ir.lowering.from_block.structure import array_loops, constant_index, refuse
 
 
 def give_each_thread_its_row(body: block.BodyOp) -> None:
@@ -18,7 +19,7 @@ def give_each_thread_its_row(body: block.BodyOp) -> None:
     The body has been checked, and its copies are loads and stores; raises CompileError for other uses of the arrays.
     """
     for op in [op for op in body.compute.walk() if isinstance(op, memref.AllocaOp)]:
-        if memory_space(op.memref) is MemorySpace.THREAD and enclosing_loop(op) is None:
+        if memory_space(op.memref) is MemorySpace.THREAD and enclosing_op(op, ParallelOp) is None:
             _give_rows(op)
 
 
@@ -35,7 +36,7 @@ def _give_rows(op: memref.AllocaOp) -> None:
 
 def _use_row(user: Operation, array: SSAValue[MemRefType]) -> None:
     """Have a load or store of the old array use its iteration's row of the new one."""
-    loop = enclosing_loop(user)
+    loop = enclosing_op(user, ParallelOp)
     assert loop is not None
     match user:
         case memref.LoadOp():

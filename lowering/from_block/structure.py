@@ -1,7 +1,7 @@
 """What both lowerings of a body ask of it, and what they leave behind."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NoReturn, TypeAlias
+from typing import Final, NoReturn
 
 from xdsl.dialects import arith, memref
 from xdsl.dialects.builtin import IntegerAttr
@@ -10,6 +10,7 @@ from xdsl.ir import Operation, SSAValue
 from rammer_ir.dialects import block
 from rammer_ir.dialects.block import Level, MemorySpace, ParallelOp, memory_space
 from rammer_ir.dialects.cuda import WARP_THREADS
+from rammer_ir.dialects.nesting import enclosing_op
 from rammer_ir.errors import CompileError
 from rammer_ir.locations import describe_op
 
@@ -19,20 +20,10 @@ SERVICE_SUFFIX: Final = "_service"
 NEUTRAL_OPS: Final = (block.RingPushOp, block.RingWaitOp, block.RingReleaseOp)
 """Ops of the block dialect that stay: both targets print them."""
 
-StoringOp: TypeAlias = memref.StoreOp | block.CopyOp | block.CopyAsyncOp
-
 
 def refuse(op: Operation, message: str) -> NoReturn:
     """Raise CompileError for an op of a body."""
     raise CompileError(message, location=describe_op(op))
-
-
-def enclosing_loop(op: Operation) -> ParallelOp | None:
-    """The parallel loop that an op stands in."""
-    parent = op.parent_op()
-    while parent is not None and not isinstance(parent, ParallelOp):
-        parent = parent.parent_op()
-    return parent
 
 
 def constant_index(value: SSAValue) -> int | None:
@@ -60,37 +51,16 @@ def check_body(body: block.BodyOp) -> None:
     """
     Refuse what would mean different things on different devices; raises CompileError with the op's place.
 
-    Arrays are written in parallel loops, per-thread arrays belong to one iteration of the loops that share them, and
-    what concerns the whole role stands outside of parallel loops.
+    Arrays are written in parallel loops, and per-thread arrays belong to one iteration of the loops that share them.
     """
     if body.threads == 1:
         return
     for op in body.compute.walk():
-        loop = enclosing_loop(op)
+        loop = enclosing_op(op, ParallelOp)
         if isinstance(op, memref.AllocaOp):
             _check_array(op, body, loop)
         elif stored_array(op) is not None and loop is None:
             refuse(op, f"{op.name} stands outside parallel loops: all threads would store")
-        elif isinstance(op, block.WarpReduceOp) and _stands_in_reduction(op):
-            refuse(op, "reductions by a warp do not nest")
-        elif loop is not None and isinstance(op, _OPS_OF_THE_ROLE):
-            refuse(op, f"{op.name} stands in a parallel loop: not all threads reach it alike")
-
-
-def _stands_in_reduction(op: Operation) -> bool:
-    parent = op.parent_op()
-    while parent is not None and not isinstance(parent, block.WarpReduceOp):
-        parent = parent.parent_op()
-    return parent is not None
-
-
-_OPS_OF_THE_ROLE: Final = (
-    block.BarrierOp,
-    block.CommitCopiesOp,
-    block.WaitCopiesOp,
-    block.RingWaitOp,
-    block.RingReleaseOp,
-)
 
 
 def _check_array(op: memref.AllocaOp, body: block.BodyOp, loop: ParallelOp | None) -> None:
@@ -108,7 +78,7 @@ def array_loops(op: memref.AllocaOp) -> Sequence[ParallelOp]:
     """The parallel loops that use a per-thread array declared outside of them; raises CompileError for other uses."""
     loops: dict[ParallelOp, None] = {}
     for use in op.memref.uses:
-        loop = enclosing_loop(use.operation)
+        loop = enclosing_op(use.operation, ParallelOp)
         if loop is None:
             refuse(use.operation, "a per-thread array is used outside of parallel loops: whose would it be?")
         loops[loop] = None

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import cast
 
 from xdsl.dialects import memref
-from xdsl.dialects.builtin import IntegerAttr, MemRefType
-from xdsl.ir import Attribute, SSAValue
+from xdsl.dialects.builtin import IntegerAttr
+from xdsl.ir import SSAValue
 
 from rammer_ir.dialects import block
-from rammer_ir.dialects.block import MemorySpace, memory_space
+from rammer_ir.dialects.block import MemorySpace, memory_space, memref_type
 from rammer_ir.lowering.element_types import array_elements, element_bytes
 from rammer_ir.lowering.from_block.structure import refuse
 from rammer_ir.lowering.scratch import OFFSET_ATTRIBUTE
@@ -17,13 +17,9 @@ from rammer_ir.lowering.targets.c_text import bare
 from rammer_ir.lowering.targets.c_writer import CWriter
 
 
-def array_type(array: SSAValue) -> MemRefType[Attribute]:
-    return cast("MemRefType[Attribute]", array.type)
-
-
 def index_text(printer: CWriter, array: SSAValue, indices: Sequence[SSAValue]) -> str:
     """Which element of an array, as an expression."""
-    return element_index(array_type(array), [printer.value(index) for index in indices])
+    return element_index(memref_type(array), [printer.value(index) for index in indices])
 
 
 def print_load(printer: CWriter, op: memref.LoadOp) -> None:
@@ -70,7 +66,7 @@ def print_ring_op(printer: CWriter, op: block.RingPushOp | block.RingWaitOp | bl
     match op:
         case block.RingPushOp():
             source = place(printer.value(op.weights), index_text(printer, op.weights, [op.address]))
-            size = op.elements * element_bytes(array_type(op.weights).element_type)
+            size = op.elements * element_bytes(memref_type(op.weights).element_type)
             printer.line(f"rammer::ring_push(task, {source}, {size});")
         case block.RingWaitOp():
             kind = printer.element_type(op.chunk)

@@ -4,14 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from io import StringIO
-from typing import Final, cast
+from typing import Final
 
 from xdsl.dialects import scf
-from xdsl.dialects.builtin import MemRefType
-from xdsl.ir import Attribute, Block, SSAValue
+from xdsl.ir import Block, SSAValue
 from xdsl.utils.base_printer import BasePrinter
 
-from rammer_ir.dialects.block import MemorySpace, memory_space
+from rammer_ir.dialects.block import MemorySpace, memory_space, memref_type
 from rammer_ir.lowering.targets.c_language import Language
 from rammer_ir.lowering.targets.c_names import Names
 from rammer_ir.lowering.targets.c_text import bare
@@ -85,4 +84,4 @@ class CWriter(BasePrinter, ABC):
         """The C type of an array's elements in memory."""
         if memory_space(array) is MemorySpace.WORDS:
             return self.word_type()
-        return c_type(cast("MemRefType[Attribute]", array.type).element_type)
+        return c_type(memref_type(array).element_type)

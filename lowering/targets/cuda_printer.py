@@ -8,12 +8,12 @@ from xdsl.dialects.builtin import Float32Type
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from rammer_ir.dialects import cuda
-from rammer_ir.dialects.block import MemorySpace, memory_space
+from rammer_ir.dialects.block import MemorySpace, memory_space, memref_type
 from rammer_ir.lowering.from_block.structure import refuse
 from rammer_ir.lowering.targets.c_addresses import place
 from rammer_ir.lowering.targets.c_helpers import COMMON_HELPERS
 from rammer_ir.lowering.targets.c_language import Language
-from rammer_ir.lowering.targets.c_memory import array_type, index_text
+from rammer_ir.lowering.targets.c_memory import index_text
 from rammer_ir.lowering.targets.c_printer import CPrinter
 from rammer_ir.lowering.targets.c_types import c_type
 from rammer_ir.lowering.targets.unrolling import unrolling
@@ -138,9 +138,9 @@ class CudaPrinter(CPrinter):
 
     def _print_copy(self, op: cuda.CopyOp) -> None:
         """One load of a vector, and one store; the elements of per-thread arrays are in registers."""
-        kind = c_type(array_type(op.source).element_type)
+        kind = c_type(memref_type(op.source).element_type)
         if kind not in _VECTORS:
-            refuse(op, f"elements of type {array_type(op.source).element_type} are not copied several at once")
+            refuse(op, f"elements of type {memref_type(op.source).element_type} are not copied several at once")
         vector = f"{_VECTORS[kind]}{op.elements}"
         name = self.new_name("piece", "piece")
         self.line(f"const {vector} {name} = {self._loaded(op, vector)};")
