@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from rammer_ir.errors import InvalidInputError, RammerError
 
@@ -28,9 +29,7 @@ class Comparison:
     is_close: bool
 
 
-def compare(
-    outputs: "Mapping[str, NDArray[np.generic]]", reference: "Mapping[str, NDArray[np.generic]]"
-) -> Comparison:
+def compare(outputs: "Mapping[str, NDArray[np.generic]]", reference: "Mapping[str, NDArray[np.generic]]") -> Comparison:
     """How far outputs are from a reference with the same names; raises InvalidInputError for another shape."""
     import numpy as np
 
@@ -52,9 +51,11 @@ def run_onnxruntime(
 ) -> "dict[str, NDArray[np.generic]]":
     """The outputs of onnxruntime on the CPU; raises RammerError if it is not installed or cannot run the model."""
     try:
-        import onnxruntime
+        onnxruntime = cast("Any", import_module("onnxruntime"))
     except ModuleNotFoundError as error:
-        raise RammerError("onnxruntime is not installed, and --check compares with it: pip install onnxruntime") from error
+        raise RammerError(
+            "onnxruntime is not installed, and --check compares with it: pip install onnxruntime"
+        ) from error
     source = str(model) if isinstance(model, str | Path) else model.SerializeToString()
     try:
         options = onnxruntime.SessionOptions()

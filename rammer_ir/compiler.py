@@ -1,7 +1,8 @@
 """From a model to a program that runs: `rammer_ir.compile`."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,17 +12,22 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from rammer_ir.context import new_context
-from rammer_ir.errors import InvalidInputError
-from rammer_ir.frontend.onnx_importer import import_model
+from rammer_ir.errors import InvalidInputError, MissingCompilerError
+from rammer_ir.frontend.onnx_importer import ImportedModel, import_model
+from rammer_ir.interpreters.interpreted_program import InterpretedProgram
 from rammer_ir.lowering.emission.encode_program import encode
 from rammer_ir.pass_pipeline import PassObserver, parse_pass_pipeline, run_passes
 from rammer_ir.pipelines import DEFAULT_STRATEGY, STRATEGIES
 from rammer_ir.program import Program
+from rammer_ir.runtime.interface import LoadedProgram
+from rammer_ir.runtime.program_image import ProgramImage
 from rammer_ir.runtime.selection import Target, load_program, select_target
 from rammer_ir.weights.recipes import evaluate_recipes
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnx
+    from numpy.typing import NDArray
 
 LEVEL_ENDS = {"convert-rop-to-rtask": "rop", "convert-rtask-to-vdevice": "rtask"}
 """The lowerings that leave a level; what goes in is that level's last form."""
@@ -38,7 +44,7 @@ class Phases:
     progress: Progress | None = None
 
     @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
+    def phase(self, name: str) -> Generator[None]:
         if self.progress is not None:
             self.progress(name)
         start = time.perf_counter()
@@ -67,8 +73,8 @@ def compile(
     """
     Compile a model for a device and load it.
 
-    `model` is a path of an ONNX file, or an `onnx.ModelProto`. `device` is "cpu", "cuda", "cuda:1", or "auto": the first
-    CUDA device, else the CPU. `strategy` says how the work is grouped and synchronised: "base" (a launch an operator) or
+    `model` is a path of an ONNX file, or an `onnx.ModelProto`. `device` is "cpu", "cuda", "cuda:1", or "auto": the
+    first CUDA device, else the CPU. `strategy` says how the work is grouped and synchronised: "base" (a launch an operator) or
     "persistent" (one launch, barriers between waves; the default). `progress` is called with the name of each phase.
     Without a C++ compiler, a program for the CPU is interpreted, and a warning says so.
     Raises InvalidInputError for a wrong argument or file, UnsupportedModelError for what cannot be compiled,
@@ -89,8 +95,17 @@ def compile(
         evaluate_recipes(imported.module, imported.weights)
         weights = imported.weights.arrange(image.weights, image.weight_bytes)
     with phases.phase("build"):
-        loaded = load_program(image, weights, target, imported.module)
+        loaded = _load(image, weights, target, imported)
     return Program(image, loaded, levels, str(target), chosen, dict(phases.seconds))
+
+
+def _load(image: ProgramImage, weights: "NDArray[np.uint8]", target: Target, imported: ImportedModel) -> LoadedProgram:
+    """The program on its device; interpreted where there is no compiler for it, with a warning."""
+    try:
+        return load_program(image, weights, target)
+    except MissingCompilerError as error:
+        warnings.warn(f"{error}; until then programs are interpreted, which is slow", stacklevel=3)
+        return InterpretedProgram(image, imported.module, imported.weights)
 
 
 def _lower(module: ModuleOp, target: Target, strategy: str) -> dict[str, ModuleOp]:

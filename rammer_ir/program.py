@@ -1,7 +1,7 @@
 """A compiled program: run it, look at it."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from xdsl.dialects.builtin import ModuleOp
 
@@ -52,7 +52,8 @@ class Program:
         Run once; the outputs by name, as NumPy arrays.
 
         Inputs are NumPy arrays or anything that speaks DLPack or the CUDA array interface, by name. Raises
-        InvalidInputError where one is missing or has the wrong shape or dtype, ProgramTimeoutError where a wait did not end.
+        InvalidInputError where one is missing or has the wrong shape or dtype, ProgramTimeoutError where a wait did not
+        end.
         """
         return self._loaded.run(inputs)
 
@@ -90,7 +91,7 @@ class Program:
         """Free the program's memory and threads; it cannot be run afterwards."""
         self._loaded.close()
 
-    def __enter__(self) -> "Program":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

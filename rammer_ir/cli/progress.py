@@ -7,11 +7,11 @@ from rich.console import Console
 
 
 @contextmanager
-def spinner() -> Generator[Callable[[str], None]]:
-    """Shows what is going on until the block ends; call what it gives with each new phase."""
-    with Console(stderr=True).status("compile") as status:
+def spinner(work: str) -> Generator[Callable[[str], None]]:
+    """Shows what is going on with the work until the block ends; call what it gives with each new phase."""
+    with Console(stderr=True).status(work) as status:
 
         def show(phase: str) -> None:
-            status.update(f"compile: {phase}")
+            status.update(f"{work}: {phase}")
 
         yield show

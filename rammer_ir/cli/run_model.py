@@ -45,9 +45,7 @@ def execute(options: argparse.Namespace) -> int:
     from rammer_ir.compiler import compile as compile_model
 
     with _progress(quiet=options.json) as report_phase:
-        program = compile_model(
-            options.model, device=options.device, strategy=options.strategy, progress=report_phase
-        )
+        program = compile_model(options.model, device=options.device, strategy=options.strategy, progress=report_phase)
     with program:
         inputs = _inputs(program, options.input, options.seed)
         outputs = program.run(inputs)
@@ -65,7 +63,7 @@ def _progress(*, quiet: bool) -> "AbstractContextManager[Any]":
         return nullcontext(None)
     from rammer_ir.cli.progress import spinner
 
-    return spinner()
+    return spinner("compile")
 
 
 def _inputs(program: "Program", given: Sequence[str], seed: int) -> "dict[str, NDArray[np.generic]]":

@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 from rich.console import Console
 
+from rammer_ir.cli.progress import spinner
 from rammer_ir.cli.report import run_tool
 from rammer_ir.comparison import compare, run_onnxruntime
 from rammer_ir.compiler import compile as compile_model
@@ -37,8 +38,7 @@ def show(name: str, title: str, model: onnx.ModelProto, device: str, folder: Pat
     console.print(f"[bold]{title}[/bold]")
     is_close = True
     for strategy in STRATEGIES:
-        with Console(stderr=True).status(f"{name}, {strategy}") as status:
-            progress = lambda phase: status.update(f"{name}, {strategy}: {phase}")  # noqa: E731
+        with spinner(f"{name}, {strategy}") as progress:
             program = compile_model(model, device=device, strategy=strategy, progress=progress)
         with program:
             place = folder / name / strategy

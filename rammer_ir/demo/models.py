@@ -2,8 +2,7 @@
 
 import importlib.resources
 from collections.abc import Sequence
-from pathlib import Path
-from typing import cast
+from itertools import pairwise
 
 import numpy as np
 import onnx
@@ -18,11 +17,12 @@ def light_model(name: str) -> onnx.ModelProto:
     """
     A network from the `onnx` package, such as "squeezenet", with random weights instead of its constant ones.
 
-    Weights that are all the same would hide wrong indexing. They are scaled so that activations neither vanish nor grow.
+    Weights that are all the same would hide wrong indexing. They are scaled so that activations neither vanish nor
+    grow.
     """
     folder = importlib.resources.files("onnx") / "backend" / "test" / "data" / "light"
     with importlib.resources.as_file(folder / f"light_{name}.onnx") as path:
-        model = onnx.load(path)
+        model = onnx.ModelProto.FromString(path.read_bytes())
     generator = np.random.default_rng(0)
     constants = {value.name: numpy_helper.to_array(value) for value in model.graph.initializer}
     nodes = [node for node in model.graph.node if node.op_type != "ConstantOfShape"]
@@ -73,7 +73,7 @@ def mlp_model(sizes: Sequence[int] = (784, 512, 256, 10), batch: int = 16) -> on
     nodes: list[onnx.NodeProto] = []
     weights: list[TensorProto] = []
     value = "x"
-    for layer, (size, following) in enumerate(zip(sizes, sizes[1:])):
+    for layer, (size, following) in enumerate(pairwise(sizes)):
         weights.append(numpy_helper.from_array(_random(generator, (following, size)), f"w{layer}"))
         weights.append(numpy_helper.from_array(_random(generator, (following,)), f"b{layer}"))
         nodes.append(
@@ -98,9 +98,4 @@ def _model(
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, list(output_shape))
     graph = helper.make_graph(list(nodes), name, [x], [y], list(weights))
     opset = helper.make_opsetid("", OPSET)
-    return cast("onnx.ModelProto", helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION))
-
-
-def save(model: onnx.ModelProto, path: Path) -> None:
-    """Writes a model file."""
-    onnx.save(model, path)
+    return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION)

@@ -1,24 +1,22 @@
 """Which device a program is for, and the runtime that runs it there."""
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rammer_ir.errors import DeviceError, InvalidInputError, MissingCompilerError
+from rammer_ir.errors import DeviceError, InvalidInputError
 from rammer_ir.runtime.interface import LoadedProgram
 from rammer_ir.runtime.program_image import ProgramImage
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from xdsl.dialects.builtin import ModuleOp
 
 
 @dataclass(frozen=True)
 class Target:
     """
-    A device of this machine: its kind ("cuda" or "host"), its number among those, the name of the description that fits it
-    best, and the number of vEUs it offers.
+    A device of this machine: its kind ("cuda" or "host"), its number among those, the name of the description that fits
+    it best, and the number of vEUs it offers.
     """
 
     kind: str
@@ -75,14 +73,8 @@ def _cuda(ordinal: int) -> Target:
     return Target("cuda", ordinal, description, properties.multiprocessors)
 
 
-def load_program(
-    image: ProgramImage, weights: "NDArray[np.uint8]", target: Target, module: "ModuleOp"
-) -> LoadedProgram:
-    """
-    The image, compiled and loaded on a device. Raises CompileError, DeviceError.
-
-    Without a C++ compiler the `module` the image came from is interpreted instead; a warning says how to get one.
-    """
+def load_program(image: ProgramImage, weights: "NDArray[np.uint8]", target: Target) -> LoadedProgram:
+    """The image, compiled and loaded on a device. Raises CompileError (MissingCompilerError on a CPU), DeviceError."""
     from rammer_ir.runtime.cache import CompileCache
 
     if target.kind == "cuda":
@@ -90,16 +82,6 @@ def load_program(
         from rammer_ir.runtime.cuda.program import CudaProgram
 
         return CudaProgram(image, weights, device=Device(target.ordinal), cache=CompileCache())
-    from rammer_ir.runtime.host.compiler import find_compiler
     from rammer_ir.runtime.host.program import HostProgram
 
-    try:
-        compiler = find_compiler()
-    except MissingCompilerError as error:
-        from rammer_ir.runtime.interpreted import InterpretedProgram
-
-        warnings.warn(f"{error}; the program is interpreted, which is slow", stacklevel=3)
-        return InterpretedProgram(image, weights, module)
-    return HostProgram(image, weights, compiler=compiler, cache=CompileCache())
-
-
+    return HostProgram(image, weights, cache=CompileCache())
