@@ -50,6 +50,22 @@ def tasks_in(form: ProgramForm, op: Operation) -> int:
     return sum(len(run.veus) for run in runs_in(form, op))
 
 
+def launch_cases(form: ProgramForm, launch: LaunchOp) -> Iterator[LoopCase]:
+    """
+    What to look at so that the launch is known for all run-time lengths, and all iterations of a loop around it.
+
+    Raises VerificationError as `loop_cases` does.
+    """
+    around = enclosing_loop(launch)
+    cases = list(loop_cases(form, launch))
+    if around is None:
+        yield from cases
+        return
+    for index in _host_iterations(form, launch, around):
+        for case in cases:
+            yield LoopCase({**case.values, around.index: index}, case.windows)
+
+
 def loop_cases(form: ProgramForm, launch: LaunchOp) -> Iterator[LoopCase]:
     """
     What to look at so that the launch is known for all run-time lengths: none, one, two and a window of iterations.
@@ -69,6 +85,22 @@ def loop_cases(form: ProgramForm, launch: LaunchOp) -> Iterator[LoopCase]:
         values = dict(zip(lengths, chosen, strict=True))
         seen = {loop: window for loop in windowed if values.get(loop.length) in (None, window.iterations)}
         yield LoopCase(values, seen)
+
+
+def _host_iterations(form: ProgramForm, launch: LaunchOp, around: ForOp) -> Iterator[int]:
+    """The iterations of a host loop that show all there is to see inside one launch."""
+    length = constant_value(around.length)
+    if length is not None and length * tasks_in(form, launch) <= WHOLE_LOOP_TASKS:
+        yield from range(length)
+        return
+    accesses = [access for run in runs_in(form, launch) for access in periodic_accesses(form, run)]
+    window = window_of(accesses, (), common_period(accesses))
+    written = {form.numbers[value] for run in runs_in(form, launch) for value, _, write in run.operands if write}
+    if any(None in window.drifts[memory] for memory in written):
+        raise VerificationError(
+            "tasks of a launch in a loop go through a memory at different speeds", location=describe_op(launch)
+        )
+    yield from range(window.iterations if length is None else min(length, window.iterations))
 
 
 def _run_time_lengths(launch: LaunchOp) -> list[SSAValue]:

@@ -1,15 +1,13 @@
 """The proof that a launch does what its text says: no deadlock, no race, no counter or word reused too early."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from rammer_ir.dialects.vdevice import ForOp, LaunchOp
+from rammer_ir.dialects.vdevice import LaunchOp
 from rammer_ir.errors import VerificationError
-from rammer_ir.locations import describe_op
 from rammer_ir.scheduling.counters import Deadlock, SignalTable, find_deadlock
 from rammer_ir.scheduling.happens_before import EarlyReuse, order_tasks
-from rammer_ir.scheduling.loops import WHOLE_LOOP_TASKS, loop_cases, periodic_accesses, runs_in, tasks_in
-from rammer_ir.scheduling.periodic import common_period, window_of
-from rammer_ir.scheduling.program_form import ProgramForm, ProgramMemory, constant_value, enclosing_loop
+from rammer_ir.scheduling.loops import launch_cases
+from rammer_ir.scheduling.program_form import ProgramForm, ProgramMemory
 from rammer_ir.scheduling.races import Race, find_race
 from rammer_ir.scheduling.schedule import Schedule
 from rammer_ir.scheduling.unroll import UnrolledLaunch, unroll
@@ -22,33 +20,8 @@ def prove_launch(form: ProgramForm, launch: LaunchOp) -> None:
 
     Loops around the launch are run by the host, one iteration after another.
     """
-    around = enclosing_loop(launch)
-    cases = list(loop_cases(form, launch))
-    for index in _host_iterations(form, launch, around):
-        for case in cases:
-            values = dict(case.values)
-            if around is not None:
-                values[around.index] = index
-            _prove(form, unroll(form, launch, values, case.windows))
-
-
-def _host_iterations(form: ProgramForm, launch: LaunchOp, around: ForOp | None) -> Iterator[int]:
-    """The iterations of a host loop that show all there is to see inside one launch."""
-    if around is None:
-        yield 0
-        return
-    length = constant_value(around.length)
-    if length is not None and length * tasks_in(form, launch) <= WHOLE_LOOP_TASKS:
-        yield from range(length)
-        return
-    accesses = [access for run in runs_in(form, launch) for access in periodic_accesses(form, run)]
-    window = window_of(accesses, (), common_period(accesses))
-    written = {form.numbers[value] for run in runs_in(form, launch) for value, _, write in run.operands if write}
-    if any(None in window.drifts[memory] for memory in written):
-        raise VerificationError(
-            "tasks of a launch in a loop go through a memory at different speeds", location=describe_op(launch)
-        )
-    yield from range(window.iterations if length is None else min(length, window.iterations))
+    for case in launch_cases(form, launch):
+        _prove(form, unroll(form, launch, case.values, case.windows))
 
 
 def _prove(form: ProgramForm, unrolled: UnrolledLaunch) -> None:
@@ -106,7 +79,7 @@ def _say_race(unrolled: UnrolledLaunch, memories: Sequence[ProgramMemory], race:
     first, second = unrolled.describe(race.first), unrolled.describe(race.second)
     one, other = memories[race.first_access.memory].name, memories[race.second_access.memory].name
     if one == other:
-        return f"{race.kind} race on {one}: {first} {verbs[0]} and {second} {verbs[1]} it, and nothing orders them"
+        return f"{race.kind} race on {one}: {first} {verbs[0]} it, {second} {verbs[1]} it, and nothing orders them"
     return (
         f"{race.kind} race on the bytes of {one} and {other}: {first} {verbs[0]} the one, {second} {verbs[1]} the "
         "other, and nothing orders them"

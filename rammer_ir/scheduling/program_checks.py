@@ -1,0 +1,158 @@
+"""What must hold for a program besides the order of its tasks: tasks complete, pins, buffers, outputs."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from xdsl.dialects.builtin import SymbolRefAttr
+from xdsl.ir import SSAValue
+
+from rammer_ir.dialects.rtask import BoxAttr
+from rammer_ir.dialects.vdevice import ForOp, LaunchOp, PinOp, enclosing_veus
+from rammer_ir.errors import VerificationError
+from rammer_ir.locations import describe_op
+from rammer_ir.runtime.program_image import ALIGNMENT
+from rammer_ir.scheduling.boxes import Integers
+from rammer_ir.scheduling.budget import PIN_ALIGNMENT, aligned
+from rammer_ir.scheduling.lifetimes import lifetimes
+from rammer_ir.scheduling.maps import periodicity
+from rammer_ir.scheduling.memory_plan import find_overlap
+from rammer_ir.scheduling.program_form import (
+    ProgramForm,
+    ProgramMemory,
+    RunForm,
+    element_bytes,
+    enclosing_loop,
+    pin_of,
+    shape_of,
+    task_boxes,
+)
+
+Use = tuple[SymbolRefAttr, tuple[SSAValue, ...], ForOp | None]
+"""One use of a kernel: runs that share kernel, operands and loop are parts of it."""
+
+
+def check_tasks(form: ProgramForm) -> None:
+    """Every use of a kernel runs each of its tasks equally often; raises VerificationError."""
+    counts: dict[Use, Integers] = {}
+    first_runs: dict[Use, RunForm] = {}
+    for run in form.runs.values():
+        use = run.op.kernel, (*run.op.inputs, *run.op.outputs, *run.op.at), enclosing_loop(run.op)
+        first_runs.setdefault(use, run)
+        counts.setdefault(use, np.zeros(run.kernel.tasks, np.int64))[run.op.first : run.op.last] += 1
+    for use, times in counts.items():
+        if times.min() != times.max():
+            run, task = first_runs[use], int(times.argmin())
+            coordinates = ", ".join(map(str, np.unravel_index(task, run.kernel.grid)))
+            raise VerificationError(
+                f"@{use[0].string_value()}[{coordinates}] runs {times[task]} times, other tasks {times.max()} times",
+                location=describe_op(run.op),
+            )
+
+
+def check_accesses(form: ProgramForm) -> None:
+    """
+    Inputs and weights are not written, what is read was written before, and all outputs are written.
+
+    Raises VerificationError.
+    """
+    written = set(form.op.input_arguments)
+    for run in form.runs.values():
+        kernel = f"@{run.op.kernel.string_value()}"
+        for value, _, write in run.operands:
+            if write and (value in form.op.input_arguments or value not in form.numbers):
+                name = "a weight" if value not in form.numbers else _memory(form, value).name
+                raise VerificationError(f"{kernel} writes {name}", location=describe_op(run.op))
+            if not write and value in form.numbers and value not in written:
+                raise VerificationError(
+                    f"{kernel} reads {_memory(form, value).name}, which nothing before it writes",
+                    location=describe_op(run.op),
+                )
+        written.update(run.op.outputs)
+    for value in form.op.output_arguments:
+        if value not in written:
+            raise VerificationError(
+                f"nothing writes the output {_memory(form, value).name}", location=describe_op(form.op)
+            )
+
+
+def _memory(form: ProgramForm, value: SSAValue) -> ProgramMemory:
+    return form.memories[form.numbers[value]]
+
+
+def check_arena(form: ProgramForm) -> None:
+    """Every buffer lies in the arena, aligned, and shares bytes only with what is not in use meanwhile."""
+    lives = lifetimes(form)
+    numbers = [number for number, memory in enumerate(form.memories) if memory.buffer is not None and number in lives]
+    end = 0
+    for number in numbers:
+        memory = form.memories[number]
+        buffer = memory.buffer
+        if buffer is None or buffer.offset is None:
+            raise VerificationError(f"{memory.name} has no offset: run plan-memory", location=describe_op(form.op))
+        if buffer.offset % ALIGNMENT:
+            raise VerificationError(f"{memory.name} is not aligned to {ALIGNMENT} bytes", location=describe_op(buffer))
+        end = max(end, buffer.offset + memory.memory.bytes)
+    if end > (form.op.arena_bytes or 0):
+        raise VerificationError(
+            f"buffers take {end} bytes of an arena of {form.op.arena_bytes or 0}", location=describe_op(form.op)
+        )
+    offsets, sizes, first, last = (
+        np.array(column, np.int64).reshape(len(numbers))
+        for column in (
+            [form.memories[number].memory.address for number in numbers],
+            [form.memories[number].memory.bytes for number in numbers],
+            [lives[number].positions[0] for number in numbers],
+            [lives[number].positions[1] for number in numbers],
+        )
+    )
+    shared = find_overlap(offsets, sizes, first, last)
+    if shared is not None:
+        one, other = (form.memories[numbers[k]].name for k in shared)
+        raise VerificationError(f"{one} and {other} share bytes while both are in use", location=describe_op(form.op))
+
+
+def pinned_bytes(launch: LaunchOp) -> int:
+    """Shared memory that the pins of a launch take on the vEU that has most of them."""
+    taken = np.zeros(launch.veus, np.int64)
+    for pin in _pins(launch):
+        first, last = enclosing_veus(pin)
+        taken[first:last] += aligned(int(np.prod(pin.box.sizes)) * element_bytes(pin.result), PIN_ALIGNMENT)
+    return int(taken.max())
+
+
+def _pins(launch: LaunchOp) -> Iterator[PinOp]:
+    return (op for op in launch.walk() if isinstance(op, PinOp))
+
+
+def check_pins(form: ProgramForm) -> None:
+    """Every task that reads a pinned weight finds what it reads on its vEU; raises VerificationError."""
+    for run in form.runs.values():
+        for value, box, write in run.operands:
+            pin = pin_of(value)
+            if pin is None:
+                continue
+            if write:
+                raise VerificationError("a pinned weight is not written", location=describe_op(run.op))
+            _check_pin(run, box, pin)
+
+
+def _check_pin(run: RunForm, box: BoxAttr, pin: PinOp) -> None:
+    shape = shape_of(pin.weight)
+    argument = run.kernel.read_arguments[list(run.op.inputs).index(pin.result)]
+    if shape_of(argument) != shape:
+        raise VerificationError(
+            f"@{run.op.kernel.string_value()} takes {argument.type}, but what is pinned is a part of {pin.weight.type}",
+            location=describe_op(run.op),
+        )
+    results = [periodicity(result) for result in box.origin.data.results]
+    if any(result.drift for result in results):
+        raise VerificationError("a pinned weight is not read in another place each time", location=describe_op(run.op))
+    first, last = enclosing_veus(pin)
+    numbers = run.veus - first
+    has = task_boxes(pin.box, np.clip(numbers, 0, last - first - 1)[:, None], (), shape)
+    for t in range(max((result.period for result in results), default=1)):
+        needs = task_boxes(box, run.points, [t] * box.origin.data.num_symbols, shape)
+        outside = np.any((needs.low < has.low) | (needs.high > has.high), axis=1) & ~needs.empty()
+        outside |= (numbers < 0) | (numbers >= last - first)
+        if outside.any():
+            raise VerificationError(f"{run.describe(int(outside.argmax()))} reads what is not pinned on its vEU")
