@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 from xdsl.transforms import get_all_passes as get_xdsl_passes
+from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from rammer_ir.context import new_context
 from rammer_ir.locations import is_known
@@ -22,16 +24,12 @@ from rammer_ir.passes import PASSES
 
 FILECHECK = Path(__file__).parents[1] / "filecheck"
 REWRITES = {**PASSES, **LOWERINGS}
-EXPECTS_ERRORS = ("--verify-diagnostics", "--parsing-diagnostics", "not rammer-opt", "RAMMER_INVALID")
 
 
 def pipelines_of(text: str) -> Iterator[str]:
-    """The pass pipelines in the RUN lines of a FileCheck file, less those of runs that are to fail."""
+    """The pass pipelines in the RUN lines of a FileCheck file."""
     for line in re.findall(r"RUN:(.*)", text):
-        if any(mark in line for mark in EXPECTS_ERRORS):
-            continue
-        words = shlex.split(line)
-        for flag, value in pairwise(words):
+        for flag, value in pairwise(shlex.split(line)):
             if flag in ("-p", "--passes"):
                 yield value
 
@@ -57,13 +55,17 @@ def test_new_ops_have_locations(name: str) -> None:
     folders = REWRITES[name].partition(":")[0].split(".")[1:]
     path = FILECHECK.joinpath(*folders).with_suffix(".mlir")
     text = path.read_text(encoding="utf-8")
-    pipelines = [pipeline for pipeline in pipelines_of(text) if name in pipeline]
-    assert pipelines, f"{path} has no run of {name} that succeeds"
-    observer = UnlocatedOps()
-    for pipeline in pipelines:
+    observer, succeeded = UnlocatedOps(), 0
+    for pipeline in pipelines_of(text):
         passes = parse_pass_pipeline(pipeline, {**get_xdsl_passes(), **known_passes()})
+        if name not in {pass_.name for pass_ in passes}:
+            continue
         for chunk in text.split("// -----"):
-            context = new_context()
-            module = LocatingParser(context, chunk, path.name).parse_module()
-            run_passes(context, module, passes, observers=[observer])
+            # Chunks that are to be refused are among them.
+            with suppress(DiagnosticException, ParseError):
+                context = new_context()
+                module = LocatingParser(context, chunk, path.name).parse_module()
+                run_passes(context, module, passes, observers=[observer])
+                succeeded += 1
+    assert succeeded, f"no RUN of {path} shows {name} at work"
     assert not observer.found
