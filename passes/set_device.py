@@ -2,7 +2,6 @@
 
 from dataclasses import asdict, dataclass
 
-from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects.builtin import DictionaryAttr, FloatAttr, ModuleOp, f64
 from xdsl.rewriter import InsertPoint
@@ -10,6 +9,7 @@ from xdsl.rewriter import InsertPoint
 from rammer_ir.cost.devices import DeviceDescription, describe_device
 from rammer_ir.dialects.vdevice import DeviceOp
 from rammer_ir.errors import InvalidInputError
+from rammer_ir.locations import builder_at, location_of
 from rammer_ir.pass_api import Pass
 
 
@@ -32,7 +32,7 @@ class SetDevice(Pass):
         for other in [found for found in op.ops if isinstance(found, DeviceOp)]:
             other.detach()
             other.erase()
-        Builder(InsertPoint.at_start(op.body.block)).insert(device_op(description, self.veus))
+        builder_at(InsertPoint.at_start(op.body.block), location_of(op)).insert(device_op(description, self.veus))
 
 
 def device_op(description: DeviceDescription, veus: int | None = None) -> DeviceOp:

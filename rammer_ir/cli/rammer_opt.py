@@ -40,8 +40,8 @@ EXAMPLES = """\
 examples:
   rammer-opt model.onnx                                   the model as imported
   rammer-opt model.onnx -p optimize-rop,cse -o model.mlir
-  rammer-opt model.mlir -p 'set-device{name=h100},persistent' --print-ir-after-all 2> levels.mlir
-  rammer-opt model.mlir -p 'set-device{name=h100},persistent' -t 'cuda{arch=sm_90a}' -o model.cu
+  rammer-opt model.mlir -p 'set-device{device=h100},persistent' --print-ir-after-all 2> levels.mlir
+  rammer-opt model.mlir -p 'set-device{device=h100},persistent' -t 'cuda{arch=sm_90a}' -o model.cu
   rammer-opt model.mlir --load my_passes.py -p 'my-pass{limit=4}' --time-passes
 """
 
