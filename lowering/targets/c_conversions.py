@@ -7,12 +7,8 @@ from xdsl.dialects import arith
 from xdsl.ir import Attribute, Operation
 
 from rammer_ir.lowering.targets.c_language import Language
-from rammer_ir.lowering.targets.c_text import bare
+from rammer_ir.lowering.targets.c_text import cast
 from rammer_ir.lowering.targets.c_types import c_type, integer_width, unsigned_type
-
-
-def _cast(kind: Attribute, text: str) -> str:
-    return f"static_cast<{c_type(kind)}>({bare(text)})"
 
 
 @singledispatch
@@ -31,6 +27,8 @@ def _(op: arith.SelectOp, operands: Sequence[str], language: Language) -> str:
 @conversion_expression.register(arith.ExtSIOp)
 @conversion_expression.register(arith.SIToFPOp)
 def _(op: arith.IndexCastOp | arith.ExtSIOp | arith.SIToFPOp, operands: Sequence[str], language: Language) -> str:
+    if c_type(op.input.type) == c_type(op.result.type):
+        return operands[0]
     # A single bit, as a signed number, is 0 or -1.
     value = f"{operands[0]} ? -1 : 0" if integer_width(op.input.type) == 1 else operands[0]
     return _truncated(value, op.result.type)
@@ -40,8 +38,8 @@ def _(op: arith.IndexCastOp | arith.ExtSIOp | arith.SIToFPOp, operands: Sequence
 @conversion_expression.register(arith.UIToFPOp)
 def _(op: arith.ExtUIOp | arith.UIToFPOp, operands: Sequence[str], language: Language) -> str:
     is_bit = integer_width(op.input.type) == 1
-    value = operands[0] if is_bit else f"static_cast<{unsigned_type(op.input.type)}>({operands[0]})"
-    return _cast(op.result.type, value)
+    value = operands[0] if is_bit else cast(unsigned_type(op.input.type), operands[0])
+    return cast(c_type(op.result.type), value)
 
 
 @conversion_expression.register(arith.TruncIOp)
@@ -50,22 +48,22 @@ def _(op: arith.TruncIOp, operands: Sequence[str], language: Language) -> str:
 
 
 def _truncated(value: str, kind: Attribute) -> str:
-    return f"(({value} & 1) != 0)" if integer_width(kind) == 1 else _cast(kind, value)
+    return f"(({value} & 1) != 0)" if integer_width(kind) == 1 else cast(c_type(kind), value)
 
 
 @conversion_expression.register(arith.FPToSIOp)
 @conversion_expression.register(arith.ExtFOp)
 @conversion_expression.register(arith.TruncFOp)
 def _(op: arith.FPToSIOp | arith.ExtFOp | arith.TruncFOp, operands: Sequence[str], language: Language) -> str:
-    return _cast(op.result.type, operands[0])
+    return cast(c_type(op.result.type), operands[0])
 
 
 @conversion_expression.register(arith.FPToUIOp)
 def _(op: arith.FPToUIOp, operands: Sequence[str], language: Language) -> str:
     kind = op.result.type
     if integer_width(kind) == 1:
-        return _cast(kind, operands[0])
-    return _cast(kind, f"static_cast<{unsigned_type(kind)}>({operands[0]})")
+        return cast(c_type(kind), operands[0])
+    return cast(c_type(kind), cast(unsigned_type(kind), operands[0]))
 
 
 @conversion_expression.register(arith.BitcastOp)

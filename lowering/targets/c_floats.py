@@ -10,7 +10,7 @@ from xdsl.ir import Attribute, Operation
 
 from rammer_ir.errors import CompileError
 from rammer_ir.lowering.targets.c_language import Language
-from rammer_ir.lowering.targets.c_text import bare
+from rammer_ir.lowering.targets.c_text import bare, cast
 from rammer_ir.lowering.targets.c_types import c_type
 
 _SYMBOLS: Final[dict[type[arith.FloatingPointLikeBinaryOperation], str]] = {
@@ -126,7 +126,7 @@ def _(op: math.RsqrtOp, operands: Sequence[str], language: Language) -> str:
 @float_expression.register(math.FPowIOp)
 def _(op: math.FPowIOp, operands: Sequence[str], language: Language) -> str:
     kind = op.result.type
-    return _call("pow", [operands[0], f"static_cast<{c_type(kind)}>({operands[1]})"], kind)
+    return _call("pow", [operands[0], cast(c_type(kind), operands[1])], kind)
 
 
 def _function(op: Operation, operands: Sequence[str], language: Language) -> str:

@@ -10,15 +10,11 @@ from xdsl.ir import Attribute, Operation
 
 from rammer_ir.errors import CompileError
 from rammer_ir.lowering.targets.c_language import Language
-from rammer_ir.lowering.targets.c_text import bare
+from rammer_ir.lowering.targets.c_text import bare, cast
 from rammer_ir.lowering.targets.c_types import c_type, integer_width, unsigned_type
 
 _COMPARISONS: Final = ("==", "!=", "<", "<=", ">", ">=", "<", "<=", ">", ">=")
 _FIRST_UNSIGNED_COMPARISON: Final = 6
-
-
-def _cast(kind: str, text: str) -> str:
-    return f"static_cast<{kind}>({bare(text)})"
 
 
 def _wrapping(symbol: str, lhs: str, rhs: str, kind: Attribute) -> str:
@@ -26,18 +22,18 @@ def _wrapping(symbol: str, lhs: str, rhs: str, kind: Attribute) -> str:
     if isinstance(kind, IndexType):
         return f"({lhs} {symbol} {rhs})"
     unsigned = unsigned_type(kind)
-    return _cast(c_type(kind), f"{_cast(unsigned, lhs)} {symbol} {_cast(unsigned, rhs)}")
+    return cast(c_type(kind), f"{cast(unsigned, lhs)} {symbol} {cast(unsigned, rhs)}")
 
 
 def _unsigned(symbol: str, lhs: str, rhs: str, kind: Attribute) -> str:
     unsigned = unsigned_type(kind)
-    return _cast(c_type(kind), f"{_cast(unsigned, lhs)} {symbol} {_cast(unsigned, rhs)}")
+    return cast(c_type(kind), f"{cast(unsigned, lhs)} {symbol} {cast(unsigned, rhs)}")
 
 
 def _signed(symbol: str, lhs: str, rhs: str, kind: Attribute) -> str:
     text = f"({lhs} {symbol} {rhs})"
     # C computes in int what is narrower.
-    return _cast(c_type(kind), text) if integer_width(kind) in (8, 16) else text
+    return cast(c_type(kind), text) if integer_width(kind) in (8, 16) else text
 
 
 _ARITHMETIC: Final[
@@ -101,7 +97,7 @@ def _(op: arith.SignlessIntegerBinaryOperation, operands: Sequence[str], languag
     name, unsigned = _HELPERS[type(op)]
     operand_type = unsigned_type(kind) if unsigned else c_type(kind)
     call = f"{language.helper(name)}<{operand_type}>({bare(lhs)}, {bare(rhs)})"
-    return _cast(c_type(kind), call) if unsigned else call
+    return cast(c_type(kind), call) if unsigned else call
 
 
 @integer_expression.register(arith.CmpiOp)
@@ -116,7 +112,7 @@ def _(op: arith.CmpiOp, operands: Sequence[str], language: Language) -> str:
     if integer_width(op.lhs.type) == 1:
         return f"({lhs} {symbol} {rhs})"
     unsigned = unsigned_type(op.lhs.type)
-    return f"({_cast(unsigned, lhs)} {symbol} {_cast(unsigned, rhs)})"
+    return f"({cast(unsigned, lhs)} {symbol} {cast(unsigned, rhs)})"
 
 
 @integer_expression.register(math.AbsIOp)

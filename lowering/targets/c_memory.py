@@ -23,8 +23,12 @@ def index_text(printer: CWriter, array: SSAValue, indices: Sequence[SSAValue]) -
 
 
 def print_load(printer: CWriter, op: memref.LoadOp) -> None:
+    space = memory_space(op.memref)
+    # A word that nobody uses is waited for all the same.
+    if op.res.first_use is None and space is not MemorySpace.WORDS:
+        return
     pointer, index = printer.value(op.memref), index_text(printer, op.memref, op.indices)
-    match memory_space(op.memref):
+    match space:
         case MemorySpace.GLOBAL:
             text = f"rammer::load({place(pointer, index)})"
         case MemorySpace.WEIGHTS:
@@ -35,7 +39,10 @@ def print_load(printer: CWriter, op: memref.LoadOp) -> None:
             text = f"{pointer}[{index}]"
         case None:
             refuse(op, f"{op.memref.type} does not say in which memory it lies")
-    printer.print_definition(op.res, text)
+    if op.res.first_use is None:
+        printer.line(f"{text};")
+    else:
+        printer.print_definition(op.res, text)
 
 
 def print_store(printer: CWriter, op: memref.StoreOp) -> None:
@@ -51,6 +58,8 @@ def print_store(printer: CWriter, op: memref.StoreOp) -> None:
 
 
 def print_array(printer: CWriter, op: memref.AllocaOp) -> None:
+    if op.memref.first_use is None:
+        return
     kind = printer.element_type(op.memref)
     if memory_space(op.memref) is MemorySpace.THREAD:
         printer.line(f"{kind} {printer.define(op.memref, 'array')}[{array_elements(op.memref.type)}];")
@@ -70,6 +79,7 @@ def print_ring_op(printer: CWriter, op: block.RingPushOp | block.RingWaitOp | bl
             printer.line(f"rammer::ring_push(task, {source}, {size});")
         case block.RingWaitOp():
             kind = printer.element_type(op.chunk)
-            printer.line(f"const {kind}* {printer.define(op.chunk, 'chunk')} = rammer::ring_wait<{kind}>(task);")
+            name = "" if op.chunk.first_use is None else f"const {kind}* {printer.define(op.chunk, 'chunk')} = "
+            printer.line(f"{name}rammer::ring_wait<{kind}>(task);")
         case block.RingReleaseOp():
             printer.line("rammer::ring_release(task);")

@@ -1,5 +1,10 @@
 """C text, as such."""
 
+import re
+from typing import Final
+
+_NUMBER: Final = re.compile(r"\d+")
+
 
 def bare(text: str) -> str:
     """The expression without the parentheses around all of it."""
@@ -11,3 +16,10 @@ def bare(text: str) -> str:
         if depth == 0:
             return text[1:-1] if position == len(text) - 1 else text
     return text
+
+
+def cast(kind: str, text: str) -> str:
+    """An expression converted to a C type."""
+    if kind == "unsigned" and _NUMBER.fullmatch(text):
+        return f"{text}u"
+    return f"{kind}({bare(text)})" if kind.isidentifier() else f"static_cast<{kind}>({bare(text)})"

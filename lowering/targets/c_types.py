@@ -18,7 +18,7 @@ from xdsl.ir import Attribute
 from rammer_ir.errors import CompileError
 
 _SIGNED: Final = {8: "signed char", 16: "short", 32: "int", 64: "long long"}
-_UNSIGNED: Final = {8: "unsigned char", 16: "unsigned short", 32: "unsigned int", 64: "unsigned long long"}
+_UNSIGNED: Final = {8: "unsigned char", 16: "unsigned short", 32: "unsigned", 64: "unsigned long long"}
 _INT_LOWEST: Final = -(2**31)
 _INT_HIGHEST: Final = 2**31 - 1
 _LONG_LONG_LOWEST: Final = -(2**63)

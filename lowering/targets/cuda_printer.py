@@ -115,7 +115,8 @@ class CudaPrinter(CPrinter):
             return
         match op:
             case cuda.ThreadIndexOp() | cuda.WarpIndexOp() | cuda.LaneIndexOp():
-                self.print_definition(op.result, _INDICES[type(op)])
+                if op.result.first_use is not None:
+                    self.print_definition(op.result, _INDICES[type(op)])
             case cuda.ShuffleOp():
                 text = f"__shfl_xor_sync(0xffffffffu, {self.value(op.value)}, {op.lane_mask})"
                 self.print_definition(op.result, text)
