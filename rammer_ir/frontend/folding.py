@@ -9,8 +9,7 @@ from onnx.reference import ReferenceEvaluator
 
 from rammer_ir.frontend.element_types import Array, onnx_of_dtype
 from rammer_ir.frontend.node import OutputType
-from rammer_ir.frontend.preparation import normal_domain
-from rammer_ir.frontend.schemas import find_schema, is_deterministic
+from rammer_ir.frontend.schemas import find_schema, is_deterministic, normal_domain
 from rammer_ir.frontend.value import Value
 
 _SHAPE_OPS = ("Shape", "Size")

@@ -10,10 +10,9 @@ from onnx import TensorProto, TypeProto
 from rammer_ir.errors import InvalidInputError
 from rammer_ir.frontend.element_types import dtype_of_onnx, onnx_of_dtype
 from rammer_ir.frontend.limits import checked_bytes
-from rammer_ir.frontend.names import quoted
+from rammer_ir.frontend.names import first_line, quoted
 from rammer_ir.frontend.node import OutputType, node_label, unsupported_op
-from rammer_ir.frontend.preparation import first_line, normal_domain
-from rammer_ir.frontend.schemas import find_schema, type_mismatch
+from rammer_ir.frontend.schemas import find_schema, normal_domain, type_mismatch
 from rammer_ir.frontend.value import Value
 
 _MOST_KNOWN_ELEMENTS: Final = 4096

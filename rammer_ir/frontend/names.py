@@ -9,10 +9,18 @@ LONGEST_QUOTE: Final = 120
 
 def quoted(name: str) -> str:
     """The name in double quotes on one line, control characters escaped, cut where it is very long."""
-    escaped = name.encode("unicode_escape").decode("ascii").replace('"', '\\"')
-    if len(escaped) > LONGEST_QUOTE:
-        escaped = f"{escaped[:LONGEST_QUOTE]}..."
-    return f'"{escaped}"'
+    return '"{}"'.format(_bounded(name).replace('"', '\\"'))
+
+
+def _bounded(text: str) -> str:
+    escaped = text.encode("unicode_escape").decode("ascii")
+    return escaped if len(escaped) <= LONGEST_QUOTE else f"{escaped[:LONGEST_QUOTE]}..."
+
+
+def first_line(error: Exception) -> str:
+    """What a library's error says, on one line of bounded length."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return _bounded(lines[0]) if lines else type(error).__name__
 
 
 def identifier(name: str) -> str:

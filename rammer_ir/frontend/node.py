@@ -11,7 +11,7 @@ from onnx import AttributeProto
 from rammer_ir.errors import UnsupportedModelError
 from rammer_ir.frontend.element_types import Array, DType
 from rammer_ir.frontend.names import quoted
-from rammer_ir.frontend.preparation import normal_domain
+from rammer_ir.frontend.schemas import normal_domain
 from rammer_ir.frontend.value import Value
 
 

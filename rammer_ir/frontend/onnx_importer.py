@@ -21,8 +21,9 @@ from rammer_ir.frontend.limits import checked_bytes
 from rammer_ir.frontend.model_file import read_model_file
 from rammer_ir.frontend.names import SymbolNames, identifier, quoted
 from rammer_ir.frontend.node import Node, OutputType, unsupported_op
-from rammer_ir.frontend.preparation import PreparedModel, normal_domain, prepare_model
+from rammer_ir.frontend.preparation import PreparedModel, prepare_model
 from rammer_ir.frontend.registry import find_handler
+from rammer_ir.frontend.schemas import normal_domain
 from rammer_ir.frontend.value import Value
 from rammer_ir.weights.recipes import weight_ops, weights_read
 from rammer_ir.weights.store import WeightStore

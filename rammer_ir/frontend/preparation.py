@@ -8,17 +8,14 @@ from typing import Any, cast
 import onnx
 import onnx.checker
 import onnx.defs
-import onnx.inliner
 
 from rammer_ir.errors import InvalidInputError, UnsupportedModelError
 from rammer_ir.frontend.element_types import Array, onnx_of_dtype
-from rammer_ir.frontend.names import quoted
-from rammer_ir.frontend.registry import find_handler
-from rammer_ir.frontend.schemas import find_schema, has_function_body
+from rammer_ir.frontend.functions import expand_ops, inline_functions
+from rammer_ir.frontend.names import first_line
+from rammer_ir.frontend.schemas import normal_domain
 from rammer_ir.frontend.tensors import TensorLoader
 from rammer_ir.frontend.texts import check_texts
-
-_MOST_EXPANSIONS = 16
 
 
 @dataclass(frozen=True)
@@ -47,14 +44,15 @@ def prepare_model(model: onnx.ModelProto, folder: Path | None) -> PreparedModel:
     Raises InvalidInputError for a model that breaks ONNX's rules, UnsupportedModelError for what cannot be imported.
     """
     check_texts(model)
-    opsets = _opsets(model)
     loader = TensorLoader(folder)
     if model.graph.sparse_initializer:
         raise UnsupportedModelError("sparse constants are not supported: store them as dense tensors")
     constants = {tensor.name: loader.load(tensor, tensor.name) for tensor in model.graph.initializer}
     skeleton = _without_constants(model, constants)
     _check(skeleton)
-    skeleton = _inline_functions(skeleton, opsets, constants)
+    skeleton = inline_functions(skeleton)
+    opsets = _opsets(skeleton)
+    skeleton = expand_ops(skeleton, opsets, constants.keys())
     nodes = list(skeleton.graph.node)
     outputs = [output.name for output in skeleton.graph.output]
     return PreparedModel(
@@ -65,11 +63,6 @@ def prepare_model(model: onnx.ModelProto, folder: Path | None) -> PreparedModel:
         opsets=opsets,
         loader=loader,
     )
-
-
-def normal_domain(domain: str) -> str:
-    """The domain, the standard's own as the empty text."""
-    return "" if domain == "ai.onnx" else domain
 
 
 def _opsets(model: onnx.ModelProto) -> dict[str, int]:
@@ -109,53 +102,6 @@ def _check(skeleton: onnx.ModelProto) -> None:
         cast("Any", onnx.checker).check_model(skeleton)
     except (onnx.checker.ValidationError, ValueError) as error:
         raise InvalidInputError(f"the model breaks ONNX's rules: {first_line(error)}") from error
-
-
-def first_line(error: Exception) -> str:
-    """What an ONNX library's error says, on one line of bounded length."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return quoted(lines[0])[1:-1].replace('\\"', '"') if lines else type(error).__name__
-
-
-def _inline_functions(
-    skeleton: onnx.ModelProto, opsets: dict[str, int], constants: dict[str, Array]
-) -> onnx.ModelProto:
-    try:
-        if skeleton.functions:
-            skeleton = onnx.inliner.inline_local_functions(skeleton)
-        for _ in range(_MOST_EXPANSIONS):
-            expandable = _expandable_ops(skeleton.graph.node, opsets, constants)
-            if not expandable:
-                break
-            before = len(skeleton.graph.node)
-            skeleton = onnx.inliner.inline_selected_functions(skeleton, expandable, inline_schema_functions=True)
-            if len(skeleton.graph.node) == before:
-                break
-    except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
-        raise InvalidInputError(f"the model's functions cannot be inlined: {first_line(error)}") from error
-    return skeleton
-
-
-def _expandable_ops(
-    nodes: Sequence[onnx.NodeProto], opsets: dict[str, int], constants: dict[str, Array]
-) -> list[tuple[str, str]]:
-    """Ops that nothing imports, that are no constants, and that have a function body in the ONNX standard."""
-    known = set(constants)
-    found: dict[tuple[str, str], None] = {}
-    for node in nodes:
-        domain = normal_domain(node.domain)
-        if node.op_type in ("Shape", "Size") or all(name in known for name in node.input if name):
-            known.update(node.output)
-        elif find_handler(domain, node.op_type, opsets.get(domain, 1)) is None and _is_defined_by_others(
-            domain, node.op_type, opsets.get(domain, 1)
-        ):
-            found[(domain, node.op_type)] = None
-    return list(found)
-
-
-def _is_defined_by_others(domain: str, op_type: str, opset: int) -> bool:
-    schema = find_schema(domain, op_type, opset)
-    return schema is not None and has_function_body(schema)
 
 
 def _take_constant_nodes(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
+import onnx
 import onnx.defs
 
 from rammer_ir.frontend.element_types import onnx_type_name
@@ -14,6 +15,17 @@ def find_schema(domain: str, op_type: str, opset: int) -> onnx.defs.OpSchema | N
         return onnx.defs.get_schema(op_type, opset, domain)
     except onnx.defs.SchemaError:
         return None
+
+
+def normal_domain(domain: str) -> str:
+    """The domain, the standard's own as the empty text."""
+    return "" if domain == "ai.onnx" else domain
+
+
+def default_attributes(schema: onnx.defs.OpSchema) -> list[onnx.AttributeProto]:
+    """The attributes that the op has where a node leaves them out."""
+    defaults = [attribute.default_value for attribute in schema.attributes.values()]
+    return [default for default in defaults if default.type != onnx.AttributeProto.UNDEFINED]
 
 
 def has_function_body(schema: onnx.defs.OpSchema) -> bool:
