@@ -517,8 +517,10 @@ def _verify_copy(
         raise VerifyException(f"1, 2 or 4 elements are copied at once, not {elements}")
     for value, indices in ((source, source_indices), (target, target_indices)):
         memref = memref_type(value)
-        if len(indices) != memref.get_num_dims():
+        if not indices or len(indices) != memref.get_num_dims():
             raise VerifyException(f"{len(indices)} indices for {memref}")
+        if elements > 1 and 0 <= memref.get_shape()[-1] < elements:
+            raise VerifyException(f"{elements} neighbours do not fit into the rows of {memref}")
     types = [memref_type(value).element_type for value in (source, target)]
     if types[0] != types[1]:
         raise VerifyException(f"a copy does not convert {types[0]} to {types[1]}")
