@@ -41,7 +41,7 @@ def _insert(form: ProgramForm, launch: LaunchOp) -> None:
     numbers = {op: number for number, op in enumerate(runs)}
     wanted: set[int] = set()
     for case in launch_cases(form, launch):
-        unrolled = unroll(form, launch, case.values, case.windows)
+        unrolled = unroll(form, launch, case.values, case.windows, case.open_lengths)
         names = [-1 if run is None else numbers[run.op] for run in unrolled.runs]
         wanted |= barriers_before(unrolled.schedule.steps, names)
     for number in wanted:

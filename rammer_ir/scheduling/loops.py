@@ -1,7 +1,7 @@
 """The periodic parts of a launch: which are unrolled whole, and the window that stands for the others."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import lcm
 
@@ -32,12 +32,22 @@ WINDOW_TASKS = 2_000_000
 """A window with more tasks is not looked at."""
 
 
+MOST_CASES = 512
+"""A launch whose run-time lengths would have to be looked at in more combinations is not proved."""
+
+
 @dataclass(frozen=True)
 class LoopCase:
-    """Run-time lengths to prove a launch for, and the loops of which only a window is unrolled."""
+    """
+    Run-time lengths to prove a launch for.
+
+    Of the loops in `windows` only that many iterations are unrolled; the lengths in `open_lengths` stand for all larger
+    ones as well.
+    """
 
     values: Mapping[SSAValue, int]
     windows: Mapping[ForOp, Window]
+    open_lengths: frozenset[SSAValue]
 
 
 def runs_in(form: ProgramForm, op: Operation) -> list[RunForm]:
@@ -63,28 +73,37 @@ def launch_cases(form: ProgramForm, launch: LaunchOp) -> Iterator[LoopCase]:
         return
     for index in _host_iterations(form, launch, around):
         for case in cases:
-            yield LoopCase({**case.values, around.index: index}, case.windows)
+            yield replace(case, values={**case.values, around.index: index})
 
 
 def loop_cases(form: ProgramForm, launch: LaunchOp) -> Iterator[LoopCase]:
     """
-    What to look at so that the launch is known for all run-time lengths: none, one, two and a window of iterations.
+    What to look at so that the launch is known for all run-time lengths: every length up to a window of iterations.
 
-    Raises VerificationError if a loop is not periodic, or its window is too large.
+    Each small length matters, since what comes after a loop meets its last iteration, whichever that is. The last
+    period of lengths stands for all larger ones. Raises VerificationError if a loop is not periodic, or there is too
+    much to look at.
     """
-    loops = [op for op in launch.walk() if isinstance(op, ForOp)]
     lengths = _run_time_lengths(launch)
-    windowed = [loop for loop in loops if not _is_short(form, loop)]
-    if not windowed:
-        for chosen in product((0, 1, 2), repeat=len(lengths)):
-            yield LoopCase(dict(zip(lengths, chosen, strict=True)), {})
-        return
+    windowed = [op for op in launch.walk() if isinstance(op, ForOp) and not _is_short(form, op)]
     window = window_of_loops(form, launch, windowed)
-    few = (0, 1, 2, window.iterations) if len(lengths) <= 2 else (0, window.iterations)
-    for chosen in product(few, repeat=len(lengths)):
+    count = window.iterations
+    if (count + 1) ** len(lengths) > MOST_CASES:
+        raise VerificationError(
+            f"{len(lengths)} run-time lengths of up to {count} would have to be looked at to prove it",
+            location=describe_op(launch),
+        )
+    for chosen in product(range(count + 1), repeat=len(lengths)):
         values = dict(zip(lengths, chosen, strict=True))
-        seen = {loop: window for loop in windowed if values.get(loop.length) in (None, window.iterations)}
-        yield LoopCase(values, seen)
+        larger = frozenset(value for value in lengths if values[value] > count - window.period)
+        windows: dict[ForOp, Window] = {}
+        for loop in windowed:
+            length = constant_value(loop.length)
+            if length is not None:
+                windows[loop] = replace(window, iterations=count - (count - length) % window.period)
+            elif loop.length in larger:
+                windows[loop] = replace(window, iterations=values[loop.length])
+        yield LoopCase(values, windows, larger)
 
 
 def _host_iterations(form: ProgramForm, launch: LaunchOp, around: ForOp) -> Iterator[int]:
@@ -122,10 +141,11 @@ def _is_short(form: ProgramForm, loop: ForOp) -> bool:
 
 
 def window_of_loops(form: ProgramForm, launch: LaunchOp, loops: Sequence[ForOp]) -> Window:
-    """One window for these loops of a launch; raises VerificationError as `loop_cases` does."""
+    """One window for these loops of a launch, maybe none; raises VerificationError as `loop_cases` does."""
     runs = [run for loop in loops for run in runs_in(form, loop)]
-    accesses = [access for run in runs for access in periodic_accesses(form, run)]
     outside = [run for run in runs_in(form, launch) if run not in runs]
+    moving = [*runs, *(run for run in outside if run.op.at)]
+    accesses = [access for run in moving for access in periodic_accesses(form, run)]
     period = common_period(accesses, (_map_period(run, map_) for run in runs for map_ in _event_maps(run)))
     rates = _signal_rates(launch, loops, runs, period)
     waits = [wait for run in (*runs, *outside) for wait in _periodic_waits(launch, run, rates, period)]
@@ -134,13 +154,13 @@ def window_of_loops(form: ProgramForm, launch: LaunchOp, loops: Sequence[ForOp])
     if tasks > WINDOW_TASKS:
         raise VerificationError(
             f"{window.iterations} iterations of this loop, {tasks} tasks, would have to be looked at to prove it",
-            location=describe_op(loops[0]),
+            location=describe_op(launch),
         )
     return window
 
 
 def periodic_accesses(form: ProgramForm, run: RunForm) -> Iterator[PeriodicAccess]:
-    """The accesses of a run inside a loop; its symbol is the loop's index."""
+    """The accesses of a run; their symbol is the index of a loop, or a length."""
     for value, box, _ in run.operands:
         memory = form.numbers.get(value)
         if memory is not None:

@@ -5,7 +5,7 @@ Waits and boxes of a periodic part depend on its index by quasi-affine maps, so 
 before, with boxes shifted by a constant drift. What is ordered, or in conflict, `d` iterations apart is so everywhere.
 A task runs on the same vEU in every iteration, so what is ordered `d` apart is ordered any distance above `d` apart.
 So it is enough to see every distance at which there can be a conflict, after the iterations in which a wait for a
-fixed threshold still tells something.
+fixed threshold still tells something, in loops of every length up to that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -99,7 +99,7 @@ def constant_value(value: SSAValue) -> int | None:
     return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RunForm:
     """A run as arrays: its tasks' coordinates in the kernel's grid, [n, rank], and their vEUs in the launch, [n]."""
 
@@ -159,6 +159,8 @@ def _check_operands(op: RunOp, kernel: KernelOp) -> None:
         )
     elif len(op.at) != kernel.loops:
         problem = f"{len(op.at)} loop indices for @{name}, which takes {kernel.loops}"
+    elif op.at and (loop := enclosing_loop(op)) is not None and op.at[0] is not loop.index:
+        problem = f"@{name} stands in a loop and takes another index"
     else:
         given = [*op.inputs, *op.outputs]
         wanted = [*kernel.read_arguments, *kernel.written_arguments]

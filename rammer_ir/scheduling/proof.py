@@ -21,7 +21,7 @@ def prove_launch(form: ProgramForm, launch: LaunchOp) -> None:
     Loops around the launch are run by the host, one iteration after another.
     """
     for case in launch_cases(form, launch):
-        _prove(form, unroll(form, launch, case.values, case.windows))
+        _prove(form, unroll(form, launch, case.values, case.windows, case.open_lengths))
 
 
 def _prove(form: ProgramForm, unrolled: UnrolledLaunch) -> None:

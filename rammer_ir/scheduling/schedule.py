@@ -22,8 +22,8 @@ class Access:
     """
     What the tasks of a run read, or write, of one memory: a box each.
 
-    `loop` is the run-time loop that the access stands in, -1 outside of loops. With `beyond`, the boxes are what all
-    iterations from the last unrolled one on touch: they count against accesses outside of loops only.
+    `loop` is the loop that the access stands in if only a window of it is unrolled, else -1. With `beyond`, the boxes
+    are what all iterations touch, or the task for all larger lengths: they count against what is outside of such loops.
     """
 
     memory: int

@@ -1,6 +1,6 @@
 """A launch as steps: its runs and barriers in text order, loops unrolled for given lengths."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from rammer_ir.dialects.vdevice import (
 from rammer_ir.errors import VerificationError
 from rammer_ir.locations import describe_op
 from rammer_ir.scheduling.boxes import Boxes, Integers
-from rammer_ir.scheduling.maps import evaluate
+from rammer_ir.scheduling.maps import evaluate, periodicity
 from rammer_ir.scheduling.periodic import Window
 from rammer_ir.scheduling.program_form import ProgramForm, RunForm, constant_value, shape_of, task_boxes
 from rammer_ir.scheduling.schedule import Access, Barrier, Schedule, TaskRun, Waits
@@ -85,14 +85,16 @@ def unroll(
     form: ProgramForm,
     launch: LaunchOp,
     values: Mapping[SSAValue, int],
-    windows: Mapping[ForOp, Window] | None = None,
+    windows: Mapping[ForOp, Window],
+    open_lengths: Collection[SSAValue],
 ) -> UnrolledLaunch:
     """
     The launch with run-time lengths, and indices of loops around it, as in `values`.
 
-    Loops in `windows` are unrolled for the window's iterations, and the last ones stand for all that follow.
+    Loops in `windows` are unrolled for the window's iterations, and the last period of these stands for all others. So
+    does a run at a length in `open_lengths` for those at larger lengths.
     """
-    unroller = _Unroller(form, launch, values, {} if windows is None else windows)
+    unroller = _Unroller(form, launch, values, windows, open_lengths)
     unroller.block(launch.body.block)
     counters = sum(counters_of(event) for event in unroller.events)
     schedule = Schedule(launch.veus, counters, tuple(unroller.steps))
@@ -101,19 +103,25 @@ def unroll(
 
 class _Unroller:
     def __init__(
-        self, form: ProgramForm, launch: LaunchOp, values: Mapping[SSAValue, int], windows: Mapping[ForOp, Window]
+        self,
+        form: ProgramForm,
+        launch: LaunchOp,
+        values: Mapping[SSAValue, int],
+        windows: Mapping[ForOp, Window],
+        open_lengths: Collection[SSAValue],
     ) -> None:
         self.form = form
         self.events = events_of(launch)
         self.values = dict(values)
         self.windows = windows
+        self.open_lengths = open_lengths
         self.steps: list[TaskRun | Barrier] = []
         self.runs: list[RunForm | None] = []
         self.iterations: list[int | None] = []
         self._iteration: int | None = None
         self._still: dict[RunOp, TaskRun] = {}
         self._loop: tuple[int, Window, bool] | None = None
-        """The windowed loop around: its number, its window, and whether later iterations are meant too."""
+        """The windowed loop around: its number, its window, and whether all iterations are meant."""
 
     def block(self, block: Block) -> None:
         for op in block.ops:
@@ -168,23 +176,26 @@ class _Unroller:
         constant = constant_value(value)
         return self.values[value] if constant is None else constant
 
-    def _accesses(self, run: RunForm, symbols: Sequence[int]) -> list[Access]:
-        accesses: list[Access] = []
+    def _accesses(self, run: RunForm, symbols: Sequence[int]) -> Iterator[Access]:
         for value, box, write in run.operands:
             memory = self.form.numbers.get(value)
             if memory is None:
                 continue
-            boxes = task_boxes(box, run.points, symbols, shape_of(value))
+            shape = shape_of(value)
+            boxes = task_boxes(box, run.points, symbols, shape)
             if self._loop is None:
-                accesses.append(Access(memory, boxes, write))
+                yield Access(memory, boxes, write)
+                if any(length in self.open_lengths for length in run.op.at):
+                    drifts = [periodicity(result).drift for result in box.origin.data.results]
+                    yield Access(memory, go_on(boxes, drifts, shape), write, beyond=True)
                 continue
             number, window, last = self._loop
             drifts = window.drifts[memory]
-            here = go_on(boxes, [None if drift is None else 0 for drift in drifts], shape_of(value))
-            accesses.append(Access(memory, here, write, number))
+            here = go_on(boxes, [None if drift is None else 0 for drift in drifts], shape)
+            yield Access(memory, here, write, number)
             if last:
-                accesses.append(Access(memory, go_on(boxes, drifts, shape_of(value)), write, number, beyond=True))
-        return accesses
+                early = task_boxes(box, run.points, [symbol % window.period for symbol in symbols], shape)
+                yield Access(memory, go_on(early, drifts, shape), write, number, beyond=True)
 
     def _wait(self, run: RunForm, event: SSAValue, wait_map: AffineMapAttr, symbols: Sequence[int]) -> Waits:
         values = self._evaluate(run, wait_map, symbols)

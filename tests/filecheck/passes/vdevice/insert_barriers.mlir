@@ -1,6 +1,6 @@
 // RUN: rammer-opt %s -p insert-barriers --split-input-file | filecheck %s
 // RUN: rammer-opt %s -p insert-barriers,plan-memory,verify-program --split-input-file | filecheck %s
-// RUN: not rammer-opt %s -p plan-memory,verify-program --split-input-file --verify-diagnostics | filecheck %s --check-prefix=WITHOUT
+// RUN: rammer-opt %s -p plan-memory,verify-program --split-input-file --verify-diagnostics | filecheck %s --check-prefix=WITHOUT
 
 // A run that reads what tasks of other vEUs wrote; then one that reads what its own vEU wrote: it needs no barrier.
 // CHECK-LABEL: vdevice.program @main
