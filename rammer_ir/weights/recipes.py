@@ -5,7 +5,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
-from xdsl.dialects.builtin import ModuleOp, SymbolRefAttr
+from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
 from xdsl.ir import Operation
 
 from rammer_ir.dialects.rop import GetWeightOp, WeightOp
@@ -73,14 +73,16 @@ def _visit(symbol: str, ops: dict[str, WeightOp], ordered: dict[str, None], path
 
 
 def _recipe_key(op: WeightOp, weights: WeightStore) -> str:
-    """A hash of the recipe's text with every source's symbol replaced by the hash of its content."""
+    """A hash of the recipe's text, free of names: hashes of contents stand for the sources' symbols."""
     copy = op.clone()
+    copy.sym_name = StringAttr("recipe")
     for nested in copy.walk():
         if isinstance(nested, GetWeightOp):
             nested.weight = SymbolRefAttr(f"sha256_{weights.hash_of(nested.weight.string_value())}")
-    assert copy.recipe is not None
-    text = "\n".join((str(copy.type), *(str(nested) for nested in copy.recipe.block.ops)))
-    return f"weight-{hashlib.sha256(text.encode()).hexdigest()}"
+        arguments = (argument for region in nested.regions for block in region.blocks for argument in block.args)
+        for value in (*nested.results, *arguments):
+            value.name_hint = None
+    return f"weight-{hashlib.sha256(str(copy).encode()).hexdigest()}"
 
 
 def _from_bytes(op: WeightOp, data: bytes | None) -> Array | None:

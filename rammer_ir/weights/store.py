@@ -112,7 +112,6 @@ class WeightStore(Mapping[str, Array]):
             arena[offset : offset + source.size] = source
         return offsets, arena
 
-
     def arrange(self, places: Sequence[tuple[str, int]], size: int) -> NDArray[np.uint8]:
         """
         An arena of `size` bytes, aligned to 256, with each weight at its offset; bytes between weights are zero.
