@@ -4,10 +4,10 @@ from typing import Final
 
 PIPELINES: dict[str, tuple[str, ...]] = {
     "optimize-rop": (
+        "materialize-scan-state",
         "absorb-views",
         "write-in-place",
         "fuse-operators",
-        "materialize-scan-state",
     ),
     "schedule-tasks": (
         "tile",

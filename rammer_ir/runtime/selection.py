@@ -27,7 +27,7 @@ class Target:
     @property
     def device_pass(self) -> str:
         """The pass that puts this device into a module, with its options."""
-        return f"set-device{{name={self.description} veus={self.veus}}}"
+        return f"set-device{{device={self.description} veus={self.veus}}}"
 
     def __str__(self) -> str:
         return "cpu" if self.kind == "host" else f"cuda:{self.ordinal}"
