@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rammer_ir.errors import RammerError
 from rammer_ir.interpreters.block_lanes import Lanes
-from rammer_ir.interpreters.block_memory import BlockArray
+from rammer_ir.interpreters.block_memory import BlockArray, Index
 from rammer_ir.interpreters.element_types import Array
 
 
@@ -15,7 +15,7 @@ class StartedCopy:
 
     target: BlockArray
     lanes: Lanes
-    places: Array
+    places: Index
     values: Array
 
 
@@ -26,9 +26,9 @@ class PendingCopies:
         self._open: list[StartedCopy] = []
         self._groups: list[list[StartedCopy]] = []
 
-    def start(self, target: BlockArray, lanes: Lanes, places: Array, values: Array) -> None:
+    def start(self, copy: StartedCopy) -> None:
         """Put a copy into the group that is open."""
-        self._open.append(StartedCopy(target, lanes, places, values))
+        self._open.append(copy)
 
     def commit(self) -> None:
         """Close the group."""

@@ -1,10 +1,11 @@
 """The weight ring between the two roles of a vEU, for one task."""
 
 from collections import deque
+from math import prod
 
 from rammer_ir.dialects.block import MemorySpace
 from rammer_ir.errors import RammerError
-from rammer_ir.interpreters.block_memory import BlockArray, elements_of
+from rammer_ir.interpreters.block_memory import BlockArray
 from rammer_ir.interpreters.element_types import Array
 
 
@@ -24,7 +25,7 @@ class WeightRing:
         if not self._pushed:
             raise RammerError("a task waits for a chunk of weights that its service role does not push")
         chunk = self._pushed.popleft()
-        if chunk.size != elements_of(shape):
+        if chunk.size != prod(shape):
             raise RammerError(f"a chunk of {chunk.size} weights is taken as an array of {list(shape)}")
         self._held.append(BlockArray(chunk, shape, MemorySpace.SHARED))
         return self._held[-1]

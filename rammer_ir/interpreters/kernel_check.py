@@ -8,7 +8,7 @@ from xdsl.utils.symbol_table import SymbolTable
 
 from rammer_ir.dialects import block, rtask
 from rammer_ir.errors import RammerError
-from rammer_ir.interpreters.block import run_body
+from rammer_ir.interpreters.block import CompiledBody
 from rammer_ir.interpreters.boxes import task_boxes
 from rammer_ir.interpreters.comparison import Tolerance, describe_difference
 from rammer_ir.interpreters.element_types import Array, is_float, poisoned, shape_of, tensor_dtype
@@ -67,10 +67,11 @@ def run_implementation(
     constants = [np.ascontiguousarray(values).reshape(-1) for values in weight_values(module, weights, symbols)]
     written = [values.reshape(-1).copy() for values in writes]
     chosen = all_tasks(kernel) if tasks is None else tasks
+    code = CompiledBody(body)
     for task in chosen:
         read = [_operand(kernel, body, number, values, int(task), loop) for number, values in enumerate(reads)]
         try:
-            run_body(body, [*read, *constants, *written], kernel.parameters, int(task), loop)
+            code.run([*read, *constants, *written], kernel.parameters, int(task), loop)
         except RammerError as error:
             error.stage = error.stage or f"task {task} of @{kernel.sym_name.data}"
             raise

@@ -7,6 +7,7 @@ functions and `math.fma` are computed in float64 and rounded once. Integers wrap
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from xdsl.dialects import math as math_dialect
 from xdsl.ir import Operation
 
 from rammer_ir.errors import RammerError
-from rammer_ir.interpreters.element_types import Array, constant_array, dtype_of, is_float
+from rammer_ir.interpreters.element_types import Array, DType, constant_array, dtype_of, is_float
 from rammer_ir.locations import describe_op
 
 ScalarFunction = Callable[..., Any]
@@ -219,30 +220,44 @@ def _compare_floats(predicate: int, a: Array, b: Array) -> Array:
     return holds
 
 
-def _convert(values: Any, op: Operation) -> Array:
-    array, dtype = np.asarray(values), dtype_of(op.results[0].type)
-    if dtype == np.bool_ and array.dtype.kind in "iu":
-        return (array & 1).astype(np.bool_)
-    return array.astype(dtype, copy=False)
+def _reinterpret(dtype: DType, values: Array) -> Array:
+    return np.ascontiguousarray(values).reshape(values.shape).view(dtype)
 
 
-def evaluate_scalar_op(op: Operation, args: tuple[Array, ...]) -> Array:
+def _converting(function: ScalarFunction, dtype: DType) -> ScalarFunction:
+    """The function with its results in a dtype: rounded, wrapped, or for i1 the lowest bit."""
+
+    def convert(*args: Array) -> Array:
+        result = np.asarray(function(*args))
+        if dtype == np.bool_ and result.dtype.kind in "iu":
+            return (result & 1).astype(np.bool_)
+        return result.astype(dtype, copy=False)
+
+    return convert
+
+
+def scalar_function(op: Operation) -> ScalarFunction:
     """
-    The op's result for every element of its operands, which broadcast against each other.
+    What an op computes: from an array an operand, which broadcast, to an array of the result's dtype.
 
     NumPy's floating-point warnings are the caller's to silence. Raises RammerError for an op that is not a scalar op of
     `arith` or `math`.
     """
     match op:
         case arith.ConstantOp():
-            return constant_array(op.value)
+            return partial(constant_array, op.value)
         case arith.CmpiOp():
-            return np.asarray(_INTEGER_PREDICATES[op.predicate.value.data](*args))
+            return _converting(_INTEGER_PREDICATES[op.predicate.value.data], np.dtype(np.bool_))
         case arith.CmpfOp():
-            return _compare_floats(op.predicate.value.data, *args)
+            return partial(_compare_floats, op.predicate.value.data)
         case arith.BitcastOp():
-            return np.ascontiguousarray(args[0]).reshape(args[0].shape).view(dtype_of(op.result.type))
+            return partial(_reinterpret, dtype_of(op.result.type))
         case _ if type(op) in SCALAR_FUNCTIONS:
-            return _convert(SCALAR_FUNCTIONS[type(op)](*args), op)
+            return _converting(SCALAR_FUNCTIONS[type(op)], dtype_of(op.results[0].type))
         case _:
             raise RammerError(f"the interpreters do not know {op.name}", location=describe_op(op))
+
+
+def evaluate_scalar_op(op: Operation, args: tuple[Array, ...]) -> Array:
+    """The op's result for every element of its operands; see `scalar_function`."""
+    return scalar_function(op)(*args)
