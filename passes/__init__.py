@@ -13,6 +13,7 @@ PASSES: dict[str, str] = {
     "absorb-views": "rammer_ir.passes.rop.absorb_views:AbsorbViews",
     "fuse-operators": "rammer_ir.passes.rop.fuse_operators:FuseOperators",
     "materialize-scan-state": "rammer_ir.passes.rop.materialize_scan_state:MaterializeScanState",
+    "split-dimensions": "rammer_ir.passes.rop.split_dimensions:SplitDimensions",
     "tile": "rammer_ir.passes.rop.tile:Tile",
     "write-in-place": "rammer_ir.passes.rop.write_in_place:WriteInPlace",
     "set-device": "rammer_ir.passes.set_device:SetDevice",

@@ -7,7 +7,7 @@ operator has exactly one of them, and none is reduced or used otherwise in such 
 every generic, just what its own part of the results needs, and nothing twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from xdsl.ir import OpResult
@@ -35,14 +35,18 @@ def generics_of(operator: OperatorOp) -> tuple[GenericOp, ...]:
 
 def task_dimensions(operator: OperatorOp) -> tuple[TaskDimension, ...]:
     """The task dimensions of an operator, in the order of the root's loop dimensions."""
-    generics = generics_of(operator)
+    return shared_dimensions(generics_of(operator))
+
+
+def shared_dimensions(generics: Sequence[GenericOp]) -> tuple[TaskDimension, ...]:
+    """The task dimensions that an operator of these generics has, in the order of the last one's loop dimensions."""
     numbers = {generic: number for number, generic in enumerate(generics)}
     loops = [(number, dim) for number, generic in enumerate(generics) for dim in range(len(generic.bounds))]
     sets = DisjointSet[Loop](loops)
     blocked = set(_reduced_loops(generics))
     for number, generic in enumerate(generics):
         for value, read_map in zip(generic.inputs, generic.input_maps, strict=True):
-            if not isinstance(value, OpResult) or not isinstance(value.op, GenericOp):
+            if not isinstance(value, OpResult) or not isinstance(value.op, GenericOp) or value.op not in numbers:
                 continue
             producer = numbers[value.op]
             write_map = value.op.output_maps[value.index]
@@ -58,7 +62,7 @@ def task_dimensions(operator: OperatorOp) -> tuple[TaskDimension, ...]:
     return tuple(_task_dimensions(generics, list(members.values()), blocked))
 
 
-def _reduced_loops(generics: tuple[GenericOp, ...]) -> Iterator[Loop]:
+def _reduced_loops(generics: Sequence[GenericOp]) -> Iterator[Loop]:
     for number, generic in enumerate(generics):
         for result in range(len(generic.res)):
             yield from ((number, dim) for dim in generic.reduction_dims(result))
@@ -69,7 +73,7 @@ def _loops(generic: int, expression: AffineExpr) -> Iterator[Loop]:
 
 
 def _task_dimensions(
-    generics: tuple[GenericOp, ...], sets: list[set[Loop]], blocked: set[Loop]
+    generics: Sequence[GenericOp], sets: list[set[Loop]], blocked: set[Loop]
 ) -> Iterator[TaskDimension]:
     found: list[TaskDimension] = []
     for members in sets:

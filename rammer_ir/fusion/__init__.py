@@ -1,0 +1,1 @@
+"""Which generics become one rOperator."""
