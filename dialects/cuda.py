@@ -71,9 +71,12 @@ class FuncOp(IRDLOperation):
 
     Example:
     ```mlir
-    cuda.func @scale threads 128 scratch 0 {
+    cuda.func @double threads 128 scratch 0 {
     ^bb0(%task: index, %t: index, %x: memref<?xf32, "global">, %y: memref<?xf32, "global">, %n: index):
-      ...
+      %i = cuda.thread_index
+      %p = memref.load %x[%i] : memref<?xf32, "global">
+      %q = arith.addf %p, %p : f32
+      memref.store %q, %y[%i] : memref<?xf32, "global">
       cuda.return
     }
     ```

@@ -394,7 +394,19 @@ class OperatorOp(IRDLOperation):
     ```mlir
     %r = rop.operator ins(%x, %w : tensor<4x8xf32>, tensor<8x8xf32>) {
     ^bb0(%a: tensor<4x8xf32>, %b: tensor<8x8xf32>):
-      ...
+      %c = rop.generic bounds [4, 8, 8]
+          maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
+          reduce [add] ins(%a, %b : tensor<4x8xf32>, tensor<8x8xf32>) {
+      ^bb1(%p: f32, %q: f32):
+        %product = arith.mulf %p, %q : f32
+        rop.yield %product : f32
+      } -> tensor<4x8xf32>
+      %d = rop.generic bounds [4, 8] maps [affine_map<(m, n) -> (m, n)>, affine_map<(m, n) -> (m, n)>]
+          ins(%c : tensor<4x8xf32>) {
+      ^bb2(%p: f32):
+        %squashed = math.tanh %p : f32
+        rop.yield %squashed : f32
+      } -> tensor<4x8xf32>
       rop.yield %d : tensor<4x8xf32>
     } -> tensor<4x8xf32>
     ```
@@ -449,9 +461,16 @@ class ScanOp(IRDLOperation):
     Example:
     ```mlir
     %last, %all = rop.scan %length scanned(%x : tensor<100x8xf32>) carried(%h : tensor<8xf32>)
-                                   captured(%r : tensor<8x8xf32>) {
-    ^bb0(%t: index, %xt: tensor<8xf32>, %ht: tensor<8xf32>, %w: tensor<8x8xf32>):
-      ...
+                                   captured(%r : tensor<8xf32>) {
+    ^bb0(%t: index, %xt: tensor<8xf32>, %ht: tensor<8xf32>, %w: tensor<8xf32>):
+      %next = rop.generic bounds [8]
+          maps [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>, affine_map<(i) -> (i)>, affine_map<(i) -> (i)>]
+          ins(%xt, %ht, %w : tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) {
+      ^bb1(%p: f32, %q: f32, %s: f32):
+        %decayed = arith.mulf %q, %s : f32
+        %sum = arith.addf %p, %decayed : f32
+        rop.yield %sum : f32
+      } -> tensor<8xf32>
       rop.yield %next, %next : tensor<8xf32>, tensor<8xf32>
     } -> tensor<8xf32>, tensor<100x8xf32>
     ```
@@ -557,7 +576,11 @@ class WeightOp(IRDLOperation):
     rop.weight @filter : tensor<64x3xf32> hash "5f3a"
     rop.weight @transposed : tensor<3x64xf32> {
       %w = rop.get_weight @filter : tensor<64x3xf32>
-      ...
+      %t = rop.generic bounds [3, 64] maps [affine_map<(i, j) -> (j, i)>, affine_map<(i, j) -> (i, j)>]
+          ins(%w : tensor<64x3xf32>) {
+      ^bb0(%p: f32):
+        rop.yield %p : f32
+      } -> tensor<3x64xf32>
       rop.yield %t : tensor<3x64xf32>
     }
     ```
