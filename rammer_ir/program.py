@@ -78,6 +78,11 @@ class Program:
         return "\n".join(body.source for body in self._image.bodies)
 
     @property
+    def loaded(self) -> LoadedProgram:
+        """The program as its runtime holds it, which can do more than `run`: device times, repeated submission."""
+        return self._loaded
+
+    @property
     def image(self) -> ProgramImage:
         """The tables that the runtime executes."""
         return self._image
