@@ -25,6 +25,7 @@ from rammer_ir.frontend.preparation import PreparedModel, prepare_model
 from rammer_ir.frontend.registry import find_handler
 from rammer_ir.frontend.schemas import normal_domain
 from rammer_ir.frontend.value import Value
+from rammer_ir.locations import set_location
 from rammer_ir.weights.recipes import weight_ops, weights_read
 from rammer_ir.weights.store import WeightStore
 
@@ -91,6 +92,7 @@ class _Importer:
 
     def run(self, name: str) -> ImportedModel:
         self._module.sym_name = StringAttr(identifier(name))
+        self._module.location = name_location(name)
         for value in self._model.inputs:
             self._add_input(value)
         for node in self._model.nodes:
@@ -190,6 +192,7 @@ class _Importer:
             res_attrs=_names(self._model.outputs),
         )
         self._module.body.block.add_op(function)
+        set_location(self._module, self._module.location)
 
     def _drop_unused_weights(self) -> None:
         ops = weight_ops(self._module)

@@ -77,10 +77,11 @@ def lstm(node: Node, build: GraphBuilder) -> list[Value | None]:
     _check_lengths(node, sizes)
     is_reverse = _directions(node)
     _check_parameters(node, sizes, len(is_reverse))
-    results = [
-        _run_direction(node, build, operand, sizes, _parameters(node, build, sizes, direction, is_batch_first), reverse)
-        for direction, reverse in enumerate(is_reverse)
-    ]
+    zeros = build.constant(np.zeros(sizes.state, operand.dtype), "zeros")
+    results: list[list[Value]] = []
+    for direction, reverse in enumerate(is_reverse):
+        parameters = _parameters(node, build, sizes, zeros, direction, is_batch_first)
+        results.append(_run_direction(node, build, operand, sizes, parameters, reverse))
     return _outputs(node, build, sizes, results, is_batch_first)
 
 
@@ -125,7 +126,7 @@ def _check_parameters(node: Node, sizes: _Sizes, directions: int) -> None:
 
 
 def _parameters(
-    node: Node, build: GraphBuilder, sizes: _Sizes, direction: int, is_batch_first: bool
+    node: Node, build: GraphBuilder, sizes: _Sizes, zeros: Value, direction: int, is_batch_first: bool
 ) -> _DirectionParameters:
     def part(position: int, shape: Sequence[int]) -> Value:
         return reshaped(build, sliced(build, node.input(position), 0, direction, 1), shape)
@@ -133,7 +134,7 @@ def _parameters(
     def state(position: int) -> Value:
         given = node.optional_input(position)
         if given is None:
-            return build.constant(np.zeros(sizes.state, node.input(0).dtype), "zeros")
+            return zeros
         axis = 1 if is_batch_first else 0
         return reshaped(build, sliced(build, given, axis, direction, 1), sizes.state)
 
