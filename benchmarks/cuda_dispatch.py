@@ -1,4 +1,4 @@
-"""What the CUDA dispatcher itself costs: a task, a barrier, a hand-over between vEUs. Device time, warm."""
+"""What the CUDA dispatcher itself costs: a launch, a task, a barrier, a hand-over. Device time, warm."""
 
 from collections.abc import Callable
 
@@ -34,6 +34,10 @@ def program(name: str, streams: Callable[[ImageBuilder, Words], list[Stream]], s
     return builder
 
 
+def nothing(_: ImageBuilder, __: Words) -> list[Stream]:
+    return [[] for _ in range(132)]
+
+
 def tasks_of_one_run(_: ImageBuilder, run: Words) -> list[Stream]:
     return [[(*run[:3], 0, REPEATS, 1)] for _ in range(132)]
 
@@ -66,13 +70,14 @@ def words(builder: ImageBuilder, _: Words) -> list[Stream]:
 def main() -> None:
     device = Device()
     print(f"{device.properties.name}, 256 compute threads, us each (device time, warm, median of 20)")
-    for streams in (tasks_of_one_run, tasks_of_a_loop, barriers, tasks_and_barriers, handovers, words):
+    for streams in (nothing, tasks_of_one_run, tasks_of_a_loop, barriers, tasks_and_barriers, handovers, words):
         for service_threads in (0, 64):
             builder = program(streams.__name__, streams, service_threads)
             loaded = CudaProgram(builder.image(), device=device)
             times = loaded.measure({}, runs=20, warmup=3, clock="device")
             loaded.close()
-            per_item = times.median / REPEATS / (2 if streams is handovers else 1)
+            items = 1 if streams is nothing else 2 * REPEATS if streams is handovers else REPEATS
+            per_item = times.median / items
             print(f"{streams.__name__:20s} service threads {service_threads:3d}: {per_item * 1e6:6.3f}", flush=True)
 
 

@@ -8,13 +8,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rammer_ir.runtime.cuda.layout import Geometry
+
 _HEAD: Final = np.dtype(
     [
         ("control", np.uint64),
         ("counters", np.uint64),
         ("instructions", np.uint64),
         ("descriptors", np.uint64),
-        ("streams", np.uint64),
         ("report", np.uint64),
         ("bank_bytes", np.uint64),
         ("timeout", np.uint64),
@@ -24,7 +25,7 @@ _HEAD: Final = np.dtype(
         ("padding", np.int32),
     ]
 )
-"""The beginning of `rammer::Arguments`; the addresses of the spaces and the scalars follow."""
+"""The beginning of `rammer::Arguments`; the spaces' addresses, the scalars and the streams follow."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,6 @@ class FixedArguments:
     counters: int
     instructions: int
     descriptors: int
-    streams: int
     report: int
     bank_bytes: int
     timeout: int
@@ -46,15 +46,17 @@ class FixedArguments:
 class LaunchArguments:
     """The argument of one launch as the driver takes it; it reads the values at each launch."""
 
-    def __init__(self, fixed: FixedArguments, spaces: int, scalars: int):
-        size = _HEAD.itemsize + 8 * spaces + 4 * (scalars + scalars % 2)
-        self._bytes: Final[NDArray[np.uint8]] = np.zeros(size, np.uint8)
+    def __init__(self, fixed: FixedArguments, shape: Geometry, streams: Sequence[int]):
+        spaces, scalars = shape.spaces, shape.scalars
+        size = _HEAD.itemsize + 8 * spaces + 4 * (scalars + shape.veus)
+        self._bytes: Final[NDArray[np.uint8]] = np.zeros(size + size % 8, np.uint8)
         self._head: Final = self._bytes[: _HEAD.itemsize].view(_HEAD)
         for name, value in vars(fixed).items():
             self._head[name] = value
         end = _HEAD.itemsize + 8 * spaces
         self._spaces: Final = self._bytes[_HEAD.itemsize : end].view(np.uint64)
         self._scalars: Final = self._bytes[end : end + 4 * scalars].view(np.int32)
+        self._bytes[end + 4 * scalars :].view(np.int32)[: len(streams)] = streams
         self._pointers: Final = (ctypes.c_void_p * 1)(self._bytes.ctypes.data)
 
     @property

@@ -11,8 +11,9 @@ from rammer_ir.runtime.cuda.layout import RING_SLOTS_MAXIMUM, SERVICE_WARPS, WAR
 from rammer_ir.runtime.program_image import INSTRUCTION_WORDS, Body, LaunchImage, Opcode, ProgramImage
 
 _THREADS_MAXIMUM: Final = 1024
-_SPACES_MAXIMUM: Final = 400
-"""As many addresses, and some scalars, as fit in the 4 KB of a kernel's parameters."""
+_BINDINGS_MAXIMUM: Final = 256
+_VEUS_MAXIMUM: Final = 400
+"""Addresses and first instructions are passed as a kernel's parameters, of which there are 4 KB."""
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -24,9 +25,9 @@ def check_image(image: ProgramImage) -> None:
     names = [body.name for body in image.bodies]
     _check(len(set(names)) == len(names), image, "two kernel bodies have the same name")
     _check(
-        len(image.inputs) + len(image.outputs) + len(image.scalars) <= _SPACES_MAXIMUM,
+        len(image.inputs) + len(image.outputs) + len(image.scalars) <= _BINDINGS_MAXIMUM,
         image,
-        f"inputs, outputs and scalars are more than {_SPACES_MAXIMUM}",
+        f"inputs, outputs and scalars are more than {_BINDINGS_MAXIMUM}",
     )
     _check_table(image)
     checked: set[int] = set()
@@ -73,7 +74,7 @@ def _check_launch(image: ProgramImage, launch: LaunchImage) -> None:
     def check(condition: bool, message: str) -> None:
         _check(condition, image, f"launch {launch.name!r}: {message}")
 
-    check(launch.veus > 0, "it has no vEUs")
+    check(0 < launch.veus <= _VEUS_MAXIMUM, f"it has {launch.veus} vEUs, 1 to {_VEUS_MAXIMUM} are possible")
     threads, service = launch.threads, launch.service_threads
     check(threads > 0 and threads % WARP == 0, f"{threads} threads are no whole warps")
     check(

@@ -104,5 +104,6 @@ def _definitions(geometry: Geometry) -> dict[str, int]:
         "RAMMER_BARRIERS": geometry.barriers,
         "RAMMER_SPACES": geometry.spaces,
         "RAMMER_SCALARS": geometry.scalars,
+        "RAMMER_VEUS": geometry.veus,
     }
     return definitions | (_ring(geometry) if geometry.ring_slots else {})

@@ -32,8 +32,6 @@ class Launcher:
         self._bank_bytes: Final = bank_bytes(image)
         self._instructions: Final = _uploaded(device, _padded_instructions(image))
         self._descriptors: Final = _uploaded(device, np.ascontiguousarray(image.descriptors, np.int32))
-        streams = [start for launch in image.launches for start in launch.streams]
-        self._streams: Final = _uploaded(device, np.array(streams, np.int32))
         self._control: Final = DeviceMemory(device, _CONTROL_BYTES * len(image.launches))
         self._counters: Final = DeviceMemory(device, 2 * self._bank_bytes * len(image.launches))
         self._modules: Final[list[Any]] = []
@@ -72,7 +70,6 @@ class Launcher:
         for memory in (
             self._instructions,
             self._descriptors,
-            self._streams,
             self._control,
             self._counters,
             self._report,
@@ -113,14 +110,12 @@ class Launcher:
             )
 
     def _launch(self, number: int, kernel: BuiltKernel, function: Any, timeout: int) -> "_Launch":
-        shape = kernel.geometry
-        first = sum(launch.veus for launch in self._image.launches[:number])
+        shape, launch = kernel.geometry, self._image.launches[number]
         fixed = FixedArguments(
             control=self._control.address + number * _CONTROL_BYTES,
             counters=self._counters.address + number * 2 * self._bank_bytes,
             instructions=self._instructions.address,
             descriptors=self._descriptors.address,
-            streams=self._streams.address + 4 * first,
             report=self._report.address,
             bank_bytes=self._bank_bytes,
             timeout=timeout,
@@ -130,10 +125,10 @@ class Launcher:
         return _Launch(
             device=self._device,
             function=function,
-            veus=self._image.launches[number].veus,
+            veus=launch.veus,
             threads=shape.block_threads,
             shared_bytes=shape.shared_bytes,
-            arguments=LaunchArguments(fixed, shape.spaces, shape.scalars),
+            arguments=LaunchArguments(fixed, shape, launch.streams),
         )
 
 

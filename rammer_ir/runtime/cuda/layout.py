@@ -44,6 +44,7 @@ class Geometry:
     barriers: int
     spaces: int
     scalars: int
+    veus: int
 
     @property
     def block_threads(self) -> int:
@@ -62,8 +63,8 @@ class Geometry:
     @property
     def _queue_bytes(self) -> int:
         words = 4 * self.parameters
-        entry = _round_up(40 + _TASK_BYTES + 8 * self.operands + words, 8)
-        descriptor = _round_up(8 + 12 * self.operands + words, 8)
+        entry = _round_up(40 + _TASK_BYTES + 8 * self.operands + words, 16)
+        descriptor = _round_up(12 * self.operands + words, 8)
         cache = _round_up(2 * WINDOW_INSTRUCTIONS * 32 + _CACHED_DESCRIPTORS * descriptor, 16)
         walkers, entries = (2, _QUEUE_SLOTS) if self.service_threads else (1, 1)
         return _round_up(_round_up((entries + 1) * entry, 16) + walkers * cache + 4 * self.barriers, 16)
@@ -86,6 +87,7 @@ def geometry(image: ProgramImage, launches: list[LaunchImage]) -> Geometry:
         barriers=max(image.barriers, 1),
         spaces=Space.FIRST_BINDING + len(image.inputs) + len(image.outputs),
         scalars=max(len(image.scalars), 1),
+        veus=max(launch.veus for launch in launches),
     )
 
 

@@ -64,6 +64,7 @@ class CompileRequest:
             "-std=c++17",
             "-rdc=true",
             "-lineinfo",
+            "--no-cache",
             "--ptxas-options=-v",
             *(f"-D{key}={value}" for key, value in self.definitions.items()),
         ]

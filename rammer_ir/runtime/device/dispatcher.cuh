@@ -31,7 +31,6 @@ struct Arguments {
   unsigned char* counters;  // two banks, in each the barriers, then the counters
   const int4* instructions;
   const int* descriptors;
-  const int* streams;
   Error* report;            // in the host's memory
   Word bank_bytes;
   Word timeout;
@@ -41,6 +40,7 @@ struct Arguments {
   int padding;
   Word spaces[RAMMER_SPACES];
   int scalars[RAMMER_SCALARS];
+  int streams[RAMMER_VEUS];  // first instruction of each vEU
 };
 
 enum Opcode { END, RUN, BARRIER, WAIT, SIGNAL, PIN, FOR, NEXT };
@@ -49,8 +49,9 @@ struct Instruction {
   int words[8];
 };
 
-// An instruction as the compute role gets it; a RUN once for each task.
-struct Entry {
+// An instruction as the compute role gets it; a RUN once for each task. What does not change from use to use (where
+// operands, parameters and scratch are, the tag) is written once.
+struct alignas(16) Entry {
   Instruction instruction;
   int place;       // in the table
   int iteration;
@@ -58,11 +59,11 @@ struct Entry {
   void* operands[operands_maximum];
   int parameters[parameters_maximum];
 };
+// The four integers from `place` to `task.iteration` are written as one vector.
+static_assert(sizeof(Instruction) == 32 && sizeof(Task) == 40, "they begin at a multiple of 16 bytes");
 
 // A descriptor in shared memory, its addresses resolved except for the loop index.
 struct Descriptor {
-  int operand_count;
-  int parameter_count;
   Word bases[operands_maximum];
   int bytes_per_iteration[operands_maximum];
   int parameters[parameters_maximum];
@@ -77,10 +78,9 @@ struct Cache {
 constexpr int walkers = has_service_role ? 2 : 1;
 constexpr int entries = has_service_role ? queue_slots : 1;
 
-// After the ring, the scratch and the pinned memory, which the service warps and the bodies index by themselves.
+// After the ring, the scratch and the pinned memory. The last entry is for service functions.
 struct Queue {
-  Entry entries[rammer::entries];
-  Entry service_entry;
+  Entry entries[rammer::entries + 1];
   Cache caches[walkers];
   int meetings[RAMMER_BARRIERS];  // this vEU had at each barrier
 };
@@ -100,7 +100,10 @@ RAMMER_DEVICE Queue* queue() { return reinterpret_cast<Queue*>(rammer_shared + q
 class Walker {
  public:
   RAMMER_DEVICE Walker(const Arguments& arguments, Cache* cache)
-      : arguments_(arguments), cache_(cache), next_(arguments.streams[blockIdx.x]), iteration_(arguments.iteration) {}
+      : arguments_(arguments), cache_(cache), next_(arguments.streams[blockIdx.x]), iteration_(arguments.iteration) {
+#pragma unroll
+    for (int i = 0; i < cached_descriptors; ++i) tags_[i] = -1;
+  }
 
   RAMMER_DEVICE int iteration() const { return iteration_; }
   RAMMER_DEVICE int place() const { return place_; }
@@ -125,33 +128,52 @@ class Walker {
     }
   }
 
-  // Fills in operands and parameters of a RUN at this loop index.
-  RAMMER_DEVICE void resolve(int descriptor, Entry* entry) {
-    const Descriptor* cached = cache(descriptor);
-    for (int i = lane(); i < cached->operand_count; i += 32) {
-      const long long moved = static_cast<long long>(cached->bytes_per_iteration[i]) * iteration_;
-      entry->operands[i] = reinterpret_cast<void*>(cached->bases[i] + moved);
-    }
-    for (int i = lane(); i < cached->parameter_count; i += 32) entry->parameters[i] = cached->parameters[i];
+  // Writes the instruction that next() gave last; a RUN with its operands and parameters at this loop index.
+  RAMMER_DEVICE void write(Entry* entry, const Instruction& instruction, int task) {
+    if (instruction.words[0] == RUN) resolve(cached(instruction.words[2]), entry);
+    if (lane() < 8) entry->instruction.words[lane()] = reinterpret_cast<const int*>(window_entry(place_))[lane()];
+    if (lane() == 0) *reinterpret_cast<int4*>(&entry->place) = make_int4(place_, iteration_, task, iteration_);
+    __syncwarp();
   }
 
  private:
+  RAMMER_DEVICE const int4* window_entry(int place) const {
+    return &cache_->window[place / window_instructions % 2][place % window_instructions * 2];
+  }
+
   RAMMER_DEVICE Instruction fetch(int place) {
-    const int window = place / window_instructions % 2;
     const int first = place / window_instructions * window_instructions;
-    if ((window == 0 ? even_window_ : odd_window_) != first) {
-      (window == 0 ? even_window_ : odd_window_) = first;
+    const bool even = place / window_instructions % 2 == 0;
+    if ((even ? even_window_ : odd_window_) != first) {
+      (even ? even_window_ : odd_window_) = first;
       __syncwarp();
-      cache_->window[window][lane()] = load_weight(arguments_.instructions + first * 2 + lane());
+      cache_->window[even ? 0 : 1][lane()] = load_weight(arguments_.instructions + first * 2 + lane());
       __syncwarp();
     }
     Instruction instruction;
-    *reinterpret_cast<int4*>(instruction.words) = cache_->window[window][(place - first) * 2];
-    *reinterpret_cast<int4*>(instruction.words + 4) = cache_->window[window][(place - first) * 2 + 1];
+    *reinterpret_cast<int4*>(instruction.words) = window_entry(place)[0];
+    *reinterpret_cast<int4*>(instruction.words + 4) = window_entry(place)[1];
     return instruction;
   }
 
-  RAMMER_DEVICE const Descriptor* cache(int descriptor) {
+  // What lies beyond a descriptor's own operands and parameters is copied too: that costs less than to ask.
+  RAMMER_DEVICE void resolve(const Descriptor* cached, Entry* entry) {
+#pragma unroll
+    for (int first = 0; first < operands_maximum; first += 32) {
+      const int i = first + lane();
+      if (i < operands_maximum) {
+        const long long moved = static_cast<long long>(cached->bytes_per_iteration[i]) * iteration_;
+        entry->operands[i] = reinterpret_cast<void*>(cached->bases[i] + moved);
+      }
+    }
+#pragma unroll
+    for (int first = 0; first < parameters_maximum; first += 32) {
+      const int i = first + lane();
+      if (i < parameters_maximum) entry->parameters[i] = cached->parameters[i];
+    }
+  }
+
+  RAMMER_DEVICE const Descriptor* cached(int descriptor) {
     int line = -1;
 #pragma unroll
     for (int i = 0; i < cached_descriptors; ++i) {
@@ -172,17 +194,15 @@ class Walker {
 
   RAMMER_DEVICE void read(const int* words, Descriptor* descriptor) {
     const int4 head = load_weight(reinterpret_cast<const int4*>(words));
+#pragma unroll 1
     for (int i = lane(); i < head.x; i += 32) {
       const int4 operand = load_weight(reinterpret_cast<const int4*>(words + 4 + 4 * i));
       const Word offset = static_cast<Word>(static_cast<unsigned>(operand.w)) << 32 | static_cast<unsigned>(operand.z);
       descriptor->bases[i] = space(operand.x) + offset;
       descriptor->bytes_per_iteration[i] = operand.y;
     }
+#pragma unroll 1
     for (int i = lane(); i < head.y; i += 32) descriptor->parameters[i] = load_weight(words + 4 + 4 * head.x + i);
-    if (lane() == 0) {
-      descriptor->operand_count = head.x;
-      descriptor->parameter_count = head.y;
-    }
   }
 
   RAMMER_DEVICE Word space(int number) const {
@@ -199,26 +219,9 @@ class Walker {
   int left_ = 0;
   int even_window_ = -1;  // first instruction of each window
   int odd_window_ = -1;
-  int tags_[cached_descriptors] = {-1, -1, -1, -1};
+  int tags_[cached_descriptors];
   int oldest_ = 0;
 };
-
-// Writes an entry for the compute role, or for a service function. `task` is the task's index where it is a RUN.
-RAMMER_DEVICE void write_entry(Entry* entry, const Instruction& instruction, Walker& walker, int task) {
-  if (instruction.words[0] == RUN) walker.resolve(instruction.words[2], entry);
-  if (lane() == 0) {
-    entry->instruction = instruction;
-    entry->place = walker.place();
-    entry->iteration = walker.iteration();
-    entry->task.index = task;
-    entry->task.iteration = walker.iteration();
-    entry->task.scratch = reinterpret_cast<char*>(rammer_shared + scratch_offset);
-    entry->task.operands = entry->operands;
-    entry->task.parameters = entry->parameters;
-    entry->task.tag = state()->tag;
-  }
-  __syncwarp();
-}
 
 // ------------------------------------------------------------------------------------------------------ compute role
 
@@ -390,7 +393,7 @@ RAMMER_DEVICE void compute_alone(const Arguments& arguments, unsigned char* bank
         task = instruction.words[3];
         tasks_left = instruction.words[0] == RUN ? instruction.words[4] : 1;
       }
-      write_entry(entry, instruction, walker, task);
+      walker.write(entry, instruction, task);
       task += instruction.words[5];
       tasks_left -= 1;
     }
@@ -427,7 +430,7 @@ class Feeder {
       if (left) break;
     }
     if (__any_sync(~0u, left)) return false;
-    write_entry(&queue()->entries[slot_], instruction, walker_, task);
+    walker_.write(&queue()->entries[slot_], instruction, task);
     if (lane() == 0) mbarrier_arrive(shared_address(&state()->queue_full[slot_]));
     slot_ = slot_ + 1 == queue_slots ? 0 : slot_ + 1;
     parity_ ^= slot_ == 0 ? 1u : 0u;
@@ -444,13 +447,13 @@ class Feeder {
 // Calls the service functions of all tasks, ahead of all waits. Chunks in flight must not outlive the block.
 RAMMER_DEVICE void stream_weights(const Arguments& arguments) {
   Walker walker(arguments, &queue()->caches[1]);
-  Entry* entry = &queue()->service_entry;
+  Entry* entry = &queue()->entries[entries];
   for (;;) {
     const Instruction instruction = walker.next();
     if (instruction.words[0] == END) break;
     if (instruction.words[0] != RUN || !has_service(instruction.words[1])) continue;
     for (int i = 0; i < instruction.words[4]; ++i) {
-      write_entry(entry, instruction, walker, instruction.words[3] + i * instruction.words[5]);
+      walker.write(entry, instruction, instruction.words[3] + i * instruction.words[5]);
       call_service(instruction.words[1], &entry->task);
       __syncwarp();
     }
@@ -471,6 +474,8 @@ RAMMER_DEVICE void stream_weights(const Arguments& arguments) {
 
 RAMMER_DEVICE void initialise(const Arguments& arguments, Word epoch) {
   State* veu = state();
+  // Unique among the launches of a program, and never zero: memory that was cleared holds no valid word.
+  const unsigned tag = static_cast<unsigned>(epoch * static_cast<unsigned>(arguments.launches)) + arguments.launch + 1;
   if (threadIdx.x == 0) {
     for (int i = 0; i < queue_slots; ++i) {
       mbarrier_initialise(shared_address(&veu->queue_full[i]), 1);
@@ -496,8 +501,13 @@ RAMMER_DEVICE void initialise(const Arguments& arguments, Word epoch) {
     veu->control = arguments.control;
     veu->timeout = arguments.timeout;
     veu->scratch_offset = scratch_offset;
-    // Unique among the launches of a program, and never zero: memory that was cleared holds no valid word.
-    veu->tag = static_cast<unsigned>(epoch * static_cast<unsigned>(arguments.launches)) + arguments.launch + 1;
+  }
+  for (int i = static_cast<int>(threadIdx.x); i <= entries; i += static_cast<int>(blockDim.x)) {
+    Entry* entry = &queue()->entries[i];
+    entry->task.scratch = reinterpret_cast<char*>(rammer_shared + scratch_offset);
+    entry->task.operands = entry->operands;
+    entry->task.parameters = entry->parameters;
+    entry->task.tag = tag;
   }
   if (threadIdx.x < 32) veu->readers[threadIdx.x] = RingReader{{0, 0}, 0};
   for (int i = static_cast<int>(threadIdx.x); i < RAMMER_BARRIERS; i += static_cast<int>(blockDim.x)) queue()->meetings[i] = 0;
