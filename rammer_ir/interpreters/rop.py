@@ -24,6 +24,7 @@ from xdsl.interpreter import (
 from xdsl.interpreters.func import FuncFunctions
 from xdsl.interpreters.scf import ScfFunctions
 from xdsl.ir import Attribute
+from xdsl.utils.exceptions import InterpretationError
 from xdsl.utils.symbol_table import SymbolTable
 
 from rammer_ir.dialects import rop
@@ -81,6 +82,8 @@ def run_function(interpreter: Interpreter, inputs: Inputs, entry: str) -> list[A
     args = _arguments(function, inputs)
     try:
         return [np.asarray(value) for value in interpreter.call_op(function, args)]
+    except InterpretationError as error:
+        raise RammerError(str(error)) from None
     except RammerError as error:
         # The interpreter notes the whole module's text for every level of calls.
         vars(error).pop("__notes__", None)

@@ -425,3 +425,35 @@ def test_words_that_nothing_has_written_are_waited_for_in_vain() -> None:
     x[5] = np.nan
     with pytest.raises(RammerError, match="waits for a word that nothing has written"):
         run_body(body, [x, y], [8, 8], 0)
+
+
+PINNED = """
+block.body @rows_block threads 4 {
+^bb0(%task: index, %t: index, %w: memref<?xf32, "pinned">, %y: memref<?xf32, "global">, %n: index):
+  %two = arith.constant 2 : index
+  %first = arith.muli %task, %two : index
+  block.parallel thread (%i) in %n {
+    %v = memref.load %w[%i] : memref<?xf32, "pinned">
+    %address = arith.addi %first, %i : index
+    memref.store %v, %y[%address] : memref<?xf32, "global">
+  }
+  block.yield
+}
+rtask.kernel @rows grid [3] reads [#rtask.box<(p) -> (p * 2) by [2]>] writes [#rtask.box<(p) -> (p * 2) by [2]>] {
+^bb0(%p: index, %w: tensor<6xf32>, %y: tensor<6xf32>):
+  %r = rop.generic bounds [2] maps [affine_map<(d)[p] -> (p * 2 + d)>, affine_map<(d)[p] -> (p * 2 + d)>]
+      ins(%w : tensor<6xf32>) into(%y : tensor<6xf32>) at(%p) {
+  ^bb1(%a: f32):
+    rop.yield %a : f32
+  } -> tensor<6xf32>
+  rtask.yield %r : tensor<6xf32>
+} implementation @rows_block [2]
+"""
+
+
+def test_a_body_gets_of_a_pinned_weight_what_its_box_says() -> None:
+    module = module_of(PINNED)
+    check_kernel(module, kernel_in(module))
+    wrong = module_of(PINNED.replace("load %w[%i]", "load %w[%n]"))
+    with pytest.raises(RammerError, match=r"index \[2\] leaves an array of \[2\] in pinned memory"):
+        check_kernel(wrong, kernel_in(wrong))

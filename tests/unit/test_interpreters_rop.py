@@ -312,6 +312,17 @@ def test_a_dimension_of_one_index_needs_no_combiner() -> None:
     np.testing.assert_array_equal(run(text, x)[0], x[0])
 
 
+def test_an_unknown_op_is_refused() -> None:
+    text = """
+    func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {
+      %y = "test.op"(%x) : (tensor<2xf32>) -> tensor<2xf32>
+      func.return %y : tensor<2xf32>
+    }
+    """
+    with pytest.raises(RammerError, match=r"Could not find interpretation function for op test\.op"):
+        run(text, random(2))
+
+
 def test_inputs_go_by_name() -> None:
     text = """
     func.func @main(%x: tensor<2xf32> {rop.name = "image"}) -> tensor<2xf32> {
