@@ -7,6 +7,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "materialize-scan-state",
         "absorb-views",
         "write-in-place",
+        "split-dimensions",
         "fuse-operators",
     ),
     "schedule-tasks": (

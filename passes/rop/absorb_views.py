@@ -6,7 +6,7 @@ from typing import cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, TensorType, UnitAttr
-from xdsl.ir import Attribute, BlockArgument
+from xdsl.ir import Attribute, BlockArgument, Operation
 from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 from xdsl.rewriter import InsertPoint
@@ -18,6 +18,7 @@ from rammer_ir.generics.views import View, read_through, view_of
 from rammer_ir.indexing.linear import expression_size, linear_form
 from rammer_ir.indexing.ranges import extent_ranges
 from rammer_ir.indexing.simplify import simplify_map
+from rammer_ir.locations import fuse_locations
 from rammer_ir.pass_api import Pass
 from rammer_ir.rewriting import rewrite
 
@@ -56,15 +57,19 @@ class _ReadThrough(RewritePattern):
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: GenericOp, rewriter: PatternRewriter, /) -> None:
         parts = GenericParts.of(op)
-        changed = False
+        absorbed: list[Operation] = []
         for position, read in enumerate(parts.inputs):
-            view = view_of(read.value.owner)
+            maker = read.value.owner
+            view = view_of(maker)
             new = None if view is None else _absorbed(parts, read, view, self.limit)
-            if new is not None:
+            if new is not None and isinstance(maker, Operation):
                 parts.inputs[position] = new
-                changed = True
-        if changed:
-            rewriter.replace(op, parts.build(op))
+                absorbed.append(maker)
+        if absorbed:
+            location = fuse_locations([op, *absorbed])
+            new_op = parts.build(op)
+            new_op.location = location
+            rewriter.replace(op, new_op)
 
 
 class _DropIdentity(RewritePattern):

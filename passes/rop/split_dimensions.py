@@ -41,7 +41,8 @@ class SplitDimensions(Pass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for block in list(generic_blocks(op)):
-            while any(_split_for(value) for value in _results(block)):
+            # A split makes generics anew: what it makes possible for them is found in the next round.
+            while sum(_split_for(value) for value in _results(block)):
                 pass
 
 
@@ -92,7 +93,7 @@ class _Tensor:
     @classmethod
     def of(cls, value: OpResult) -> "_Tensor | None":
         writer = value.op
-        if not isinstance(writer, GenericOp) or writer.into or not value.uses:
+        if not isinstance(writer, GenericOp) or writer.parent is None or writer.into or not value.uses:
             return None
         reads: list[_Access] = []
         for use in value.uses:
