@@ -40,13 +40,13 @@ class SymbolNames:
 
     def __init__(self, *reserved: str) -> None:
         self._taken = set(reserved)
+        self._numbers: dict[str, int] = {}
 
     def new(self, name: str) -> str:
         """`identifier(name)`, with a number behind it if that is taken."""
-        base = identifier(name)
-        candidate, number = base, 0
+        candidate = base = identifier(name)
         while candidate in self._taken:
-            number += 1
-            candidate = f"{base}_{number}"
+            self._numbers[base] = self._numbers.get(base, 0) + 1
+            candidate = f"{base}_{self._numbers[base]}"
         self._taken.add(candidate)
         return candidate

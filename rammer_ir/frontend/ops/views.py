@@ -13,29 +13,29 @@ from rammer_ir.frontend.value import Value
 
 
 def reshaped(build: GraphBuilder, value: Value, shape: Sequence[int]) -> Value:
-    """The value's elements in row-major order under another shape; a constant stays one."""
+    """The value's elements in row-major order under another shape; a constant stays one, of its name."""
     if value.constant is not None:
-        return build.constant(value.constant.reshape(tuple(shape)), "reshaped")
+        return Value.of_array(value.name, value.constant.reshape(tuple(shape)))
     return build.view(value, shape, reshape_indices(value.shape, shape, loop_dims(len(shape))))
 
 
 def transposed(build: GraphBuilder, value: Value, permutation: Sequence[int]) -> Value:
-    """Dimension i of the result is dimension `permutation[i]` of the value; a constant stays one."""
+    """Dimension i of the result is dimension `permutation[i]` of the value; a constant stays one, of its name."""
     if value.constant is not None:
-        return build.constant(value.constant.transpose(tuple(permutation)), "transposed")
+        return Value.of_array(value.name, value.constant.transpose(tuple(permutation)))
     dims = loop_dims(value.rank)
     indices = [dims[permutation.index(dim)] for dim in range(value.rank)]
     return build.view(value, [value.shape[dim] for dim in permutation], indices)
 
 
-def sliced(build: GraphBuilder, value: Value, axis: int, start: int, count: int, step: int = 1) -> Value:
-    """Elements `start`, `start + step`, ... of a dimension; a constant stays one."""
+def sliced(build: GraphBuilder, value: Value, axis: int, start: int, count: int) -> Value:
+    """`count` elements of a dimension from `start` on; a constant stays one, of its name."""
     if value.constant is not None:
-        positions = range(start, start + count * step, step)
-        return build.constant(value.constant.take(positions, axis), f"from_{start}")
+        everything = (slice(None),) * axis
+        return Value.of_array(value.name, value.constant[(*everything, slice(start, start + count))])
     dims = loop_dims(value.rank)
     shape = [count if dim == axis else extent for dim, extent in enumerate(value.shape)]
-    indices = [dims[dim] * step + start if dim == axis else dims[dim] for dim in range(value.rank)]
+    indices = [dims[dim] + start if dim == axis else dims[dim] for dim in range(value.rank)]
     return build.view(value, shape, indices)
 
 
