@@ -54,15 +54,15 @@ def lower_body(op: Operation, service: Operation | None, kind: DeviceKind) -> Lo
     """
     functions = _functions(op, service, kind)
     compute = functions[0]
-    name = compute.sym_name.data
+    threads, scratch = _threads(compute), _scratch_bytes(compute)
     is_served = len(functions) > 1
     texts = [_printer(kind).text(function.sym_name.data, function.body) for function in functions]
     kinds = [argument.type for argument in compute.body.block.args[2:]]
     operands = tuple(cast("MemRefType[Attribute]", operand) for operand in kinds if isinstance(operand, MemRefType))
     return LoweredBody(
-        body=Body(name, "\n".join(texts), is_served),
-        threads=_threads(compute),
-        scratch_bytes=_scratch_bytes(compute),
+        body=Body(compute.sym_name.data, "\n".join(texts), is_served),
+        threads=threads,
+        scratch_bytes=scratch,
         slot_bytes=_slot_bytes(functions[1].body) if is_served else None,
         operands=operands,
         parameters=len(kinds) - len(operands),

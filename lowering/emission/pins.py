@@ -36,7 +36,7 @@ def box_pieces(origins: IntArray, sizes: Sequence[int], shape: Sequence[int]) ->
     """
     split = _contiguous_from(origins, sizes, shape)
     inner = prod(shape[split + 1 :])
-    outer = np.indices(tuple(sizes[:split])).reshape(split, -1).T
+    outer = np.indices(tuple(sizes[:split])).reshape(split, prod(sizes[:split])).T
     places = origins[:, None, :split] + outer[None, :, :]
     inside = ((places >= 0) & (places < np.asarray(shape[:split]))).all(axis=2)
     start = np.maximum(origins[:, split], 0)
