@@ -15,6 +15,7 @@ LOWERINGS: dict[str, str] = {
     "convert-contraction-to-block": "rammer_ir.lowering.convert_contraction_to_block:ConvertContractionToBlock",
     "convert-generic-to-block": "rammer_ir.lowering.convert_generic_to_block:ConvertGenericToBlock",
     "convert-rop-to-rtask": "rammer_ir.lowering.convert_rop_to_rtask:ConvertRopToRtask",
+    "convert-rtask-to-vdevice": "rammer_ir.lowering.convert_rtask_to_vdevice:ConvertRtaskToVdevice",
 }
 """Name to "module:Class"; one line a lowering, sorted by module."""
 

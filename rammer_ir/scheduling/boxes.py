@@ -31,6 +31,12 @@ class Boxes:
         return cls(np.maximum(origins, 0), high)
 
     @classmethod
+    def whole(cls, shape: Sequence[int]) -> Self:
+        """One box: a whole tensor."""
+        high = np.array([shape], np.int64).reshape(1, len(shape))
+        return cls(np.zeros_like(high), high)
+
+    @classmethod
     def spans(cls, low: Integers, high: Integers) -> Self:
         """One-dimensional boxes from their ends, both of shape [n]."""
         return cls(low[:, None], high[:, None])

@@ -59,13 +59,23 @@ def common_period(accesses: Iterable[PeriodicAccess], periods: Iterable[int] = (
 
 def window_of(accesses: Sequence[PeriodicAccess], waits: Iterable[PeriodicWait], period: int) -> Window:
     """The window for loops with these accesses and waits; `period` is a multiple of all their periods."""
-    by_memory: dict[int, list[PeriodicAccess]] = {}
-    for access in accesses:
-        by_memory.setdefault(access.memory, []).append(access)
-    drifts = {memory: _drifts(group, period) for memory, group in by_memory.items()}
+    by_memory = _by_memory(accesses)
+    drifts = drifts_by_memory(accesses, period)
     distance = max((_distance(group, drifts[memory], period) for memory, group in by_memory.items()), default=0)
     head = max((abs(wait.threshold) // wait.rate + 1 for wait in waits if wait.rate), default=0)
     return Window(period, (2 * (distance + head + 1) + 2) * period, drifts)
+
+
+def _by_memory(accesses: Iterable[PeriodicAccess]) -> dict[int, list[PeriodicAccess]]:
+    groups: dict[int, list[PeriodicAccess]] = {}
+    for access in accesses:
+        groups.setdefault(access.memory, []).append(access)
+    return groups
+
+
+def drifts_by_memory(accesses: Iterable[PeriodicAccess], period: int) -> dict[int, tuple[int | None, ...]]:
+    """For each memory and dimension, how far all boxes move in a period, None if they move differently."""
+    return {memory: _drifts(group, period) for memory, group in _by_memory(accesses).items()}
 
 
 def _drifts(accesses: Sequence[PeriodicAccess], period: int) -> tuple[int | None, ...]:

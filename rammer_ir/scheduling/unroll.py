@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import AffineMapAttr
 from xdsl.ir import Block, SSAValue
 
@@ -134,7 +135,7 @@ class _Unroller:
                     self.block(op.body.block)
                 case ForOp():
                     self._for(op)
-                case EventOp() | PinOp():
+                case EventOp() | PinOp() | ConstantOp():
                     pass
                 case _:
                     raise VerificationError(f"{op.name} is not part of a launch", location=describe_op(op))

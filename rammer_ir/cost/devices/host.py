@@ -14,13 +14,17 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+MOST_THREADS = 1024
+"""Threads that a body may be written for: one core runs them one after another."""
+
+
 def describe() -> DeviceDescription:
-    """One thread a vEU."""
+    """One core a vEU."""
     return DeviceDescription(
         name="host",
         kind="host",
         veus=cores(),
-        threads=1,
+        threads=MOST_THREADS,
         shared_bytes=SCRATCH_BYTES,
         registers=0,
         rates=Rates(
