@@ -10,16 +10,18 @@ from xdsl.ir import SSAValue
 from rammer_ir.dialects.block import memref_type
 from rammer_ir.dialects.rop import Combiner
 from rammer_ir.lowering.from_block.combining import neutral_value
+from rammer_ir.lowering.from_block.structure import constant_index
 
 
 def neighbours(builder: Builder, indices: Sequence[SSAValue], count: int, step: int = 1) -> Iterator[list[SSAValue]]:
     """The indices of each `step`-th of `count` elements that follow each other along the last dimension."""
+    first = constant_index(indices[-1])
     for element in range(0, count, step):
         if element == 0:
             yield list(indices)
             continue
-        distance = builder.insert(arith.ConstantOp(IntegerAttr(element, IndexType())))
-        yield [*indices[:-1], builder.insert(arith.AddiOp(indices[-1], distance)).result]
+        place = builder.insert(arith.ConstantOp(IntegerAttr(element + (first or 0), IndexType()))).result
+        yield [*indices[:-1], builder.insert(arith.AddiOp(indices[-1], place)).result if first is None else place]
 
 
 def copy_one_by_one(

@@ -12,7 +12,6 @@ from rammer_ir.lowering.convert_block_to_scf import INDEPENDENT_ATTRIBUTE
 from rammer_ir.lowering.targets.c_helpers import COMMON_HELPERS
 from rammer_ir.lowering.targets.c_language import Language
 from rammer_ir.lowering.targets.c_printer import CPrinter
-from rammer_ir.lowering.targets.unrolling import unrolling
 
 # Selects, so that loops are vectorised. Of two zeros, the sign bits decide.
 _EXTREMUM: Final = """\
@@ -41,7 +40,6 @@ _HELPERS: Final = {
     **COMMON_HELPERS,
 }
 
-_UNROLL_COMPLETELY: Final = 64
 """Factor that stands for complete unrolling: C++ compilers want a number."""
 
 
@@ -81,10 +79,5 @@ class CppPrinter(CPrinter):
         return f"reinterpret_cast<{kind}*>(task->scratch + {offset})"
 
     def loop_pragmas(self, loop: scf.ForOp) -> Sequence[str]:
-        pragmas: list[str] = []
-        if INDEPENDENT_ATTRIBUTE in loop.attributes:
-            pragmas.append("GCC ivdep")
-        factor = unrolling(loop)
-        if factor is not None:
-            pragmas.append(f"GCC unroll {factor or _UNROLL_COMPLETELY}")
-        return pragmas
+        # Loops marked for unrolling stay loops: compilers vectorise them, and take minutes over them spelled out.
+        return ["GCC ivdep"] if INDEPENDENT_ATTRIBUTE in loop.attributes else []

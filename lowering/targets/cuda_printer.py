@@ -15,6 +15,7 @@ from rammer_ir.lowering.targets.c_helpers import COMMON_HELPERS
 from rammer_ir.lowering.targets.c_language import Language
 from rammer_ir.lowering.targets.c_memory import index_text
 from rammer_ir.lowering.targets.c_printer import CPrinter
+from rammer_ir.lowering.targets.c_text import bare
 from rammer_ir.lowering.targets.c_types import c_type
 from rammer_ir.lowering.targets.unrolling import unrolling
 
@@ -134,7 +135,7 @@ class CudaPrinter(CPrinter):
     def _print_async_copy(self, op: cuda.CopyAsyncOp) -> None:
         target = place(self.value(op.target), index_text(self, op.target, op.target_indices))
         source = place(self.value(op.source), index_text(self, op.source, op.source_indices))
-        predicate = "true" if op.predicate is None else self.value(op.predicate)
+        predicate = "true" if op.predicate is None else bare(self.value(op.predicate))
         self.line(f"rammer::copy_async<{op.size}>({target}, {source}, {predicate});")
 
     def _print_copy(self, op: cuda.CopyOp) -> None:
