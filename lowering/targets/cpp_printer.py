@@ -40,8 +40,6 @@ _HELPERS: Final = {
     **COMMON_HELPERS,
 }
 
-"""Factor that stands for complete unrolling: C++ compilers want a number."""
-
 
 class CppLanguage(Language):
     """C++17 with what `vdevice.hpp` includes."""

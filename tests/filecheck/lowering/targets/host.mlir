@@ -93,7 +93,6 @@ block.body @other threads 1 {
 // CHECK:      extern "C" void other(rammer::Task* task) {
 // CHECK:        const float* chunk = rammer::ring_wait<float>(task);
 // CHECK-NEXT:   float low = rammer_bits<float>(0x7f800000u);
-// CHECK-NEXT:   #pragma GCC unroll 64
 // CHECK-NEXT:   for (int i = 0; i < n; ++i) {
 // CHECK-NEXT:     const float v = chunk[i];
 // CHECK-NEXT:     low = rammer_minimum(low, v);
