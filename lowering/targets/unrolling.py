@@ -1,4 +1,4 @@
-"""Which loops a compiler is asked to unroll."""
+"""Which loops a CUDA compiler is asked to unroll."""
 
 from typing import Final, cast
 

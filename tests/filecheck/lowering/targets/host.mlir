@@ -65,7 +65,7 @@ block.body @spaces threads 64 {
 // CHECK-NEXT:   }
 // CHECK-NEXT: }
 
-// Constants that C++ has no literals for, unrolling, the ring.
+// Constants that C++ has no literals for, a loop that is not unrolled though it asks for it, the ring.
 
 block.body @other threads 1 {
 ^bb0(%task: index, %t: index, %w: memref<?xf32, "weights">, %y: memref<?xf32, "global">, %n: index):
