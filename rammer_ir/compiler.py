@@ -16,7 +16,7 @@ from rammer_ir.errors import InvalidInputError, MissingCompilerError
 from rammer_ir.frontend.onnx_importer import ImportedModel, import_model
 from rammer_ir.interpreters.interpreted_program import InterpretedProgram
 from rammer_ir.lowering.emission.encode_program import encode
-from rammer_ir.pass_pipeline import PassObserver, parse_pass_pipeline, run_passes
+from rammer_ir.pass_pipeline import PassObserver, parse_pass_pipeline, run_passes, verify_module
 from rammer_ir.pipelines import DEFAULT_STRATEGY, STRATEGIES
 from rammer_ir.program import Program
 from rammer_ir.runtime.interface import LoadedProgram
@@ -111,7 +111,8 @@ def _load(image: ProgramImage, weights: "NDArray[np.uint8]", target: Target, imp
 def _lower(module: ModuleOp, target: Target, strategy: str) -> dict[str, ModuleOp]:
     """Runs the strategy's passes; the module's last form at each level."""
     snapshots = _Snapshots()
-    run_passes(new_context(), module, passes_for(target, strategy), observers=[snapshots])
+    run_passes(new_context(), module, passes_for(target, strategy), verify=False, observers=[snapshots])
+    verify_module(module, stage=f"strategy {strategy}")
     return {**snapshots.levels, "vdevice": module}
 
 
