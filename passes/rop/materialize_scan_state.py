@@ -102,7 +102,6 @@ class _Materialization:
         self.length = _constant_index(scan.length)
         # The number of rows as an expression whose symbol is the length.
         rows = AffineExpr.symbol(0) if self.length is None else AffineExpr.constant(self.length)
-        self.length_symbol = [scan.length] if self.length is None else []
         zero = AffineExpr.constant(0)
         self.first_row, self.last_row = (rows, zero) if self.is_reverse else (zero, rows)
         self.states = [self._state(position) for position in range(len(scan.carried))]
@@ -158,7 +157,7 @@ class _Materialization:
         shape = tensor_type(value).get_shape()
         write = state.at_row(self.first_row)
         copy = copy_generic(
-            shape, value, AffineMap.identity(len(shape)), write, state.type, into=rows, at=self.length_symbol
+            shape, value, AffineMap.identity(len(shape)), write, state.type, into=rows, at=[self.scan.length]
         )
         self._insert(copy)
         return copy.res[0]
@@ -220,7 +219,7 @@ class _Materialization:
             if value.uses:
                 shape = tensor_type(value).get_shape()
                 read, write = state.at_row(self.last_row), AffineMap.identity(len(shape))
-                self._replace(value, copy_generic(shape, rows, read, write, value.type, at=self.length_symbol))
+                self._replace(value, copy_generic(shape, rows, read, write, value.type, at=[self.scan.length]))
             for result in state.results:
                 all_rows = scan.scanned_results[result]
                 dims = [AffineExpr.dimension(dim) for dim in range(len(shape_of(all_rows)))]

@@ -8,7 +8,7 @@ The other loops of a member run inside one task. A group is legal if
 1. it has at most one contraction (or window), which reads nothing that the group makes;
 2. what members read of one another is not padded, and no member but the root writes into a given tensor;
 3. every parallel dimension of a contraction or row reduction is a task dimension: fusion costs it no parallelism.
-   Except for dimensions of few indices of which all readers read constant ones (the gates of a recurrent cell): a task
+   Except for dimensions of few indices that end in reads of constant ones (the gates of a recurrent cell): a task
    computes all of them;
 4. every dimension of an element-wise member is a task dimension too, but for those of constant reads, and but for
    members that stay within a row: their other dimensions together are no longer than a row that the group reduces and
@@ -75,14 +75,15 @@ def _keeps_parallelism(
 
 
 def _unrolled_dims(member: GenericOp, members: Sequence[GenericOp], dims: Iterable[int]) -> set[int]:
-    """Those of the dims that every reader in the group reads at constants, if they have few indices together."""
+    """Those of the dims that the group reads at constants, if they have few indices together."""
     unrolled = {dim for dim in dims if _is_read_at_constants(member, members, dim)}
     return unrolled if prod(member.bounds[dim] for dim in unrolled) <= MOST_UNROLLED else set()
 
 
 def _is_read_at_constants(member: GenericOp, members: Sequence[GenericOp], dim: int) -> bool:
+    """Whether every reader's index for a loop of a member is constant, or a loop of which the same is true."""
     reads = [
-        (written, read)
+        (reader, written, read)
         for reader in members
         for value, read_map in zip(reader.inputs, reader.input_maps, strict=True)
         if isinstance(value, OpResult) and value.op is member
@@ -90,5 +91,10 @@ def _is_read_at_constants(member: GenericOp, members: Sequence[GenericOp], dim: 
         if dim in written.used_dims()
     ]
     return bool(reads) and all(
-        isinstance(written, AffineDimExpr) and isinstance(read, AffineConstantExpr) for written, read in reads
+        isinstance(written, AffineDimExpr)
+        and (
+            isinstance(read, AffineConstantExpr)
+            or (isinstance(read, AffineDimExpr) and _is_read_at_constants(reader, members, read.position))
+        )
+        for reader, written, read in reads
     )

@@ -6,7 +6,7 @@ from typing import cast
 from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import AffineMapAttr, AnyFloat, FloatAttr, IntegerAttr, IntegerType, TensorType
 from xdsl.ir import Attribute, Block, Region, SSAValue
-from xdsl.ir.affine import AffineMap
+from xdsl.ir.affine import AffineMap, AffineSymExpr
 
 from rammer_ir.dialects.rop import GenericOp, YieldOp
 
@@ -24,18 +24,20 @@ def copy_generic(
     """
     A generic that writes the source's element at `read(index)` to the place `write(index)`, for every loop index.
 
-    The maps' symbols, which may be fewer than `at` or more but unused, stand for `at`; without `at` there are none.
+    The maps' symbols stand for `at`; if they use none, the generic has none.
     """
+    expressions = (part for result in (*read.results, *write.results) for part in result.dfs())
+    symbols = at if any(isinstance(part, AffineSymExpr) for part in expressions) else ()
     block = Block(arg_types=[cast("TensorType[Attribute]", source.type).element_type])
     block.add_op(YieldOp(block.args[0]))
     return GenericOp(
         bounds,
-        [AffineMapAttr(AffineMap(len(bounds), len(at), each.results)) for each in (read, write)],
+        [AffineMapAttr(AffineMap(len(bounds), len(symbols), each.results)) for each in (read, write)],
         [source],
         [result],
         Region(block),
         into=[] if into is None else [into],
-        at=at,
+        at=symbols,
     )
 
 
