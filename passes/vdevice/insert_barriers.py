@@ -1,18 +1,21 @@
 """The synchronisation of the persistent strategy: vEUs meet where a conflict calls for it (Rammer's barrier-rTask)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
 from xdsl.rewriter import InsertPoint
 
-from rammer_ir.dialects.vdevice import BarrierOp, GroupOp, LaunchOp, RunOp
+from rammer_ir.dialects.vdevice import BarrierOp, ForOp, GroupOp, LaunchOp, RunOp
 from rammer_ir.errors import PassError
 from rammer_ir.locations import builder_at, describe_op, location_of
 from rammer_ir.pass_api import Pass
-from rammer_ir.scheduling.barriers import barriers_before
+from rammer_ir.scheduling.barriers import BarrierPlan, NamedStep
 from rammer_ir.scheduling.loops import launch_cases
-from rammer_ir.scheduling.program_form import ProgramForm, programs_of, read_program
+from rammer_ir.scheduling.program_form import ProgramForm, enclosing_loop, programs_of, read_program
+from rammer_ir.scheduling.schedule import Barrier, TaskRun
 from rammer_ir.scheduling.unroll import unroll
 
 
@@ -21,7 +24,8 @@ class InsertBarriers(Pass):
     """
     Puts a barrier before every run that conflicts with something since the last one, also with an earlier iteration.
 
-    Runs conflict where their boxes of a memory overlap and one writes; tasks of one vEU are in order anyway.
+    A loop that only begins in conflict with what is before it gets one barrier before the loop. Runs conflict where
+    their boxes of a memory overlap and one writes; tasks of one vEU are in order anyway.
     """
 
     name = "insert-barriers"
@@ -37,13 +41,18 @@ def _insert(form: ProgramForm, launch: LaunchOp) -> None:
     for op in launch.walk():
         if isinstance(op, GroupOp):
             raise PassError("insert-barriers takes launches without groups", location=describe_op(op))
-    runs = [op for op in launch.walk() if isinstance(op, RunOp)]
-    numbers = {op: number for number, op in enumerate(runs)}
-    wanted: set[int] = set()
-    for case in launch_cases(form, launch):
+    ops = [op for op in launch.walk() if isinstance(op, RunOp | ForOp)]
+    names: dict[Operation, int] = {op: name for name, op in enumerate(ops)}
+    plan = BarrierPlan()
+    for case in reversed(list(launch_cases(form, launch))):
         unrolled = unroll(form, launch, case.values, case.windows, case.open_lengths)
-        names = [-1 if run is None else numbers[run.op] for run in unrolled.runs]
-        wanted |= barriers_before(unrolled.schedule.steps, names)
-    for number in wanted:
-        run = runs[number]
-        builder_at(InsertPoint.before(run), location_of(run)).insert(BarrierOp())
+        steps = zip(unrolled.schedule.steps, unrolled.ops, strict=True)
+        plan.extend([_named(step, op, names) for step, op in steps])
+    for name in (*plan.runs, *plan.loops):
+        op = ops[name]
+        builder_at(InsertPoint.before(op), location_of(op)).insert(BarrierOp())
+
+
+def _named(step: TaskRun | Barrier, op: RunOp | BarrierOp, names: Mapping[Operation, int]) -> NamedStep:
+    loop = enclosing_loop(op)
+    return NamedStep(step, names.get(op, -1), None if loop is None else names.get(loop))

@@ -33,20 +33,22 @@ class UnrolledLaunch:
     """
     A launch as a schedule.
 
-    `runs[step]` is where a step comes from, None for a barrier; `iterations[step]` is the index of the loop around it.
-    `events` are the launch's, with their first counters.
+    `ops[step]` is where a step comes from; `iterations[step]` is the index of the loop around it. `events` are the
+    launch's, with their first counters.
     """
 
+    form: ProgramForm
     schedule: Schedule
-    runs: tuple[RunForm | None, ...]
+    ops: tuple[RunOp | BarrierOp, ...]
     iterations: tuple[int | None, ...]
     events: Mapping[SSAValue, int]
 
     def describe(self, task: int) -> str:
         """A task, by its number in text order, as text."""
         step, position = self.schedule.step_of(task)
-        run = self.runs[step]
-        return f"task {task}" if run is None else run.describe(position, self.iterations[step])
+        op = self.ops[step]
+        assert isinstance(op, RunOp)
+        return self.form.runs[op].describe(position, self.iterations[step])
 
     def describe_counter(self, counter: int) -> str:
         """A counter of the launch as text: event and position."""
@@ -99,7 +101,7 @@ def unroll(
     unroller.block(launch.body.block)
     counters = sum(counters_of(event) for event in unroller.events)
     schedule = Schedule(launch.veus, counters, tuple(unroller.steps))
-    return UnrolledLaunch(schedule, tuple(unroller.runs), tuple(unroller.iterations), unroller.events)
+    return UnrolledLaunch(form, schedule, tuple(unroller.ops), tuple(unroller.iterations), unroller.events)
 
 
 class _Unroller:
@@ -117,7 +119,7 @@ class _Unroller:
         self.windows = windows
         self.open_lengths = open_lengths
         self.steps: list[TaskRun | Barrier] = []
-        self.runs: list[RunForm | None] = []
+        self.ops: list[RunOp | BarrierOp] = []
         self.iterations: list[int | None] = []
         self._iteration: int | None = None
         self._still: dict[RunOp, TaskRun] = {}
@@ -128,9 +130,9 @@ class _Unroller:
         for op in block.ops:
             match op:
                 case RunOp():
-                    self._add(self.form.runs[op], self._run(self.form.runs[op]))
+                    self._add(op, self._run(self.form.runs[op]))
                 case BarrierOp():
-                    self._add(None, Barrier(*enclosing_veus(op)))
+                    self._add(op, Barrier(*enclosing_veus(op)))
                 case GroupOp():
                     self.block(op.body.block)
                 case ForOp():
@@ -140,9 +142,9 @@ class _Unroller:
                 case _:
                     raise VerificationError(f"{op.name} is not part of a launch", location=describe_op(op))
 
-    def _add(self, run: RunForm | None, step: TaskRun | Barrier) -> None:
+    def _add(self, op: RunOp | BarrierOp, step: TaskRun | Barrier) -> None:
         self.steps.append(step)
-        self.runs.append(run)
+        self.ops.append(op)
         self.iterations.append(self._iteration)
 
     def _for(self, op: ForOp) -> None:

@@ -65,3 +65,39 @@ vdevice.program @recurrence on @d inputs 1 names ["x", "y", "n"] {
     vdevice.run @last tasks [0, 1] place affine_map<(i) -> (1)> ins(%h : memref<9x16xf32, "global">) outs(%y : memref<16xf32>)
   }
 }
+
+// -----
+
+// Each vEU goes on with what it has: one barrier before the loop is enough.
+// CHECK-LABEL: vdevice.program @recurrence
+// CHECK:       vdevice.run @init
+// CHECK-NEXT:  vdevice.barrier
+// CHECK-NEXT:  vdevice.for
+// CHECK-NEXT:  vdevice.run @step
+// CHECK-NEXT:  }
+// CHECK-NEXT:  vdevice.barrier
+// CHECK-NEXT:  vdevice.run @last
+vdevice.device @d kind "host" veus 2 threads 1 shared 65536 registers 0
+rtask.kernel @step grid [2] loops 1 reads [#rtask.box<(i)[t] -> (t, i * 8) by [1, 8]>] writes [#rtask.box<(i)[t] -> (t + 1, i * 8) by [1, 8]>] {
+^bb0(%i: index, %t: index, %x: tensor<9x16xf32>, %y: tensor<9x16xf32>):
+  rtask.yield %y : tensor<9x16xf32>
+}
+rtask.kernel @init grid [1] reads [#rtask.box<(i) -> (0) by [16]>] writes [#rtask.box<(i) -> (0, 0) by [1, 16]>] {
+^bb0(%i: index, %x: tensor<16xf32>, %y: tensor<9x16xf32>):
+  rtask.yield %y : tensor<9x16xf32>
+}
+rtask.kernel @last grid [1] reads [#rtask.box<(i) -> (8, 0) by [1, 16]>] writes [#rtask.box<(i) -> (0) by [16]>] {
+^bb0(%i: index, %x: tensor<9x16xf32>, %y: tensor<16xf32>):
+  rtask.yield %y : tensor<16xf32>
+}
+vdevice.program @recurrence on @d inputs 1 names ["x", "y", "n"] {
+^bb0(%x: memref<16xf32>, %y: memref<16xf32>, %n: index):
+  %h = vdevice.buffer : memref<9x16xf32, "global">
+  vdevice.launch veus 2 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 {
+    vdevice.run @init tasks [0, 1] place affine_map<(i) -> (0)> ins(%x : memref<16xf32>) outs(%h : memref<9x16xf32, "global">)
+    vdevice.for %t in %n {
+      vdevice.run @step tasks [0, 2] place affine_map<(i) -> (i)> ins(%h : memref<9x16xf32, "global">) outs(%h : memref<9x16xf32, "global">) at(%t)
+    }
+    vdevice.run @last tasks [0, 1] place affine_map<(i) -> (1)> ins(%h : memref<9x16xf32, "global">) outs(%y : memref<16xf32>)
+  }
+}
