@@ -4,14 +4,13 @@ The contraction body alone on a GPU, all vEUs busy and the L2 warm, against the 
     python benchmarks/contraction.py [--output docs/results/contraction.md]
 
 A convolution of a batch of images is compiled as usual, one candidate tiling at a time; the batch is as large as it takes
-to give every vEU the same number of rTasks, eight or more. Times are device time between two events, medians, less that of
+to give no vEU more than eight rTasks. Times are device time between two events, medians, less that of
 an empty program's launch.
 """
 
 import argparse
 from dataclasses import dataclass
 from datetime import date
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -64,13 +63,15 @@ class Problem:
 PROBLEMS = (Problem(28, 128, 128), Problem(14, 256, 256))
 
 
-def load(model: onnx.ModelProto, device: Device, candidate: int | None) -> tuple[CudaProgram, str, int]:
-    """The program with one candidate tiling; the tiling as text; the number of tasks. None: an error for no such one."""
+def load(model: onnx.ModelProto, device: Device, candidate: int) -> tuple[CudaProgram, str, int]:
+    """The program with one candidate tiling; the tiling as text; the number of tasks; raises IndexError for no such one."""
     imported = import_model(model)
     description = "h200" if "H200" in device.properties.name else "h100"
     front = f"set-device{{device={description}}},optimize-rop,tile,convert-rop-to-rtask"
     run_passes(new_context(), imported.module, parse_pass_pipeline(front))
     (alternatives,) = [op for op in imported.module.walk() if isinstance(op, AlternativesOp)]
+    if candidate >= len(alternatives.candidates):
+        raise IndexError(f"there is no candidate {candidate}")
     for number in reversed(range(len(alternatives.candidates))):
         if number != candidate:
             alternatives.detach_region(alternatives.candidates[number])
@@ -94,7 +95,7 @@ def measure(problem: Problem, candidate: int, device: Device) -> str | None:
         return None
     program.close()
     veus = device.properties.multiprocessors
-    batch = max(1, ceil(TASKS_A_VEU * veus / tasks))
+    batch = max(1, TASKS_A_VEU * veus // tasks)
     model = problem.model(batch)
     program, tiling, tasks = load(model, device, candidate)
     inputs = random_inputs(program.image.inputs, seed=0)
