@@ -28,10 +28,8 @@ constexpr int COPY_M = BM <= 32 ? 32 : BM <= 64 ? 64 : 128;  // threads of a sli
 constexpr int PITCH = COPY_M, STAGE = KS * PITCH;       // of a slice's part of X in shared memory
 constexpr int COPY_K = SLICE_THREADS / COPY_M;
 constexpr int COPIES = KS / COPY_K;
-#ifndef WARP_M_LANES
-#define WARP_M_LANES (MT < 8 ? MT : 8)
-#endif
-constexpr int WARP_M = WARP_M_LANES, WARP_N = 32 / WARP_M;  // threads of a warp
+constexpr int PARTIAL_PITCH = BM + 4;                   // neighbouring threads' columns lie in different banks
+constexpr int WARP_M = MT < 8 ? 4 : 8, WARP_N = 32 / WARP_M;  // threads of a warp
 
 // A thread's rows are pieces of 4, 2 and 1 neighbours, so that a fragment is read by the widest loads that fit, and
 // neighbouring threads read neighbouring pieces. Element `i` of the fragment is at this place in the row of the tile.
@@ -59,6 +57,20 @@ __device__ __forceinline__ void read_fragment(float (&fragment)[SIZE], const flo
     fragment[fours] = piece.x, fragment[fours + 1] = piece.y;
   }
   if constexpr (SIZE > twos) fragment[twos] = row[twos * THREADS + thread];
+}
+
+template <int SIZE, int THREADS>
+__device__ __forceinline__ void write_fragment(const float (&fragment)[SIZE], float* row, int thread) {
+  constexpr int fours = SIZE / 4 * 4, twos = SIZE / 2 * 2;
+#pragma unroll
+  for (int i = 0; i < fours; i += 4) {
+    const float4 piece = make_float4(fragment[i], fragment[i + 1], fragment[i + 2], fragment[i + 3]);
+    *reinterpret_cast<float4*>(row + i * THREADS + 4 * thread) = piece;
+  }
+  if constexpr (twos > fours) {
+    *reinterpret_cast<float2*>(row + fours * THREADS + 2 * thread) = make_float2(fragment[fours], fragment[fours + 1]);
+  }
+  if constexpr (SIZE > twos) row[twos * THREADS + thread] = fragment[twos];
 }
 
 extern "C" __device__ void contraction(rammer::Task* task) {
@@ -101,9 +113,14 @@ extern "C" __device__ void contraction(rammer::Task* task) {
   float* to = stages + copy_k * PITCH + copy_m;
 
   // This thread computes TM x TN elements.
-  const int warp = thread / 32;
-  const int at_m = warp % (MT / WARP_M) * WARP_M + thread % WARP_M;
-  const int at_n = warp / (MT / WARP_M) * WARP_N + thread % 32 / WARP_M;
+  //
+  // The lanes of a warp are 8 x 4 such that neighbouring lanes read the same elements of one operand, and lanes 16 apart
+  // those of the other: a 16-byte load of shared memory takes two cycles where lanes that share are 1, 4 or 16 apart, and
+  // four where they are 8 apart.
+  const int warp = thread / 32, lane = thread % 32;
+  const int of_eight = lane / 2 % 8, of_four = lane % 2 + lane / 16 * 2;
+  const int at_m = warp % (MT / WARP_M) * WARP_M + (WARP_M == 8 ? of_eight : of_four);
+  const int at_n = warp / (MT / WARP_M) * WARP_N + (WARP_M == 8 ? of_four : of_eight);
 
   int4 tap = rammer::load_weight(taps);
 #pragma unroll
@@ -135,7 +152,11 @@ extern "C" __device__ void contraction(rammer::Task* task) {
     rammer::group_barrier<SLICE_THREADS>(slice);
     const float* staged = stages + read_stage * STAGE;
 
-    // Past the last chunk the copies write zeros that nobody reads: cheaper than a branch around them.
+    float a[2][TM], b[2][TN];
+    read_fragment<TM, MT>(a[0], staged, at_m);
+    read_fragment<TN, NT>(b[0], weights, at_n);
+
+    // Behind the first loads, whose latency they hide. Past the last chunk the copies write zeros that nobody reads: cheaper than a branch around them.
     const bool more = chunk + STAGES - 1 < chunks;
     const bool inside = more && in_tile && static_cast<unsigned>(y + tap.y) < height && static_cast<unsigned>(x + tap.z) < width;
     const float* from = column + tap.x;
@@ -146,9 +167,6 @@ extern "C" __device__ void contraction(rammer::Task* task) {
     rammer::commit_copies();
     tap = rammer::load_weight(taps + min(chunk + STAGES, chunks - 1));
 
-    float a[2][TM], b[2][TN];
-    read_fragment<TM, MT>(a[0], staged, at_m);
-    read_fragment<TN, NT>(b[0], weights, at_n);
 #pragma unroll
     for (int k = 0; k < KS; ++k) {
       if (k + 1 < KS) {
@@ -173,9 +191,10 @@ extern "C" __device__ void contraction(rammer::Task* task) {
   float* partial = rammer::scratch<float>(task);
 #pragma unroll
   for (int j = 0; j < TN; ++j) {
-    float* row = partial + (slice * BN + place(j, TN, NT, at_n)) * BM;
+    float column_sums[TM];
 #pragma unroll
-    for (int i = 0; i < TM; ++i) row[place(i, TM, MT, at_m)] = sum[i][j];
+    for (int i = 0; i < TM; ++i) column_sums[i] = sum[i][j];
+    write_fragment<TM, MT>(column_sums, partial + (slice * BN + place(j, TN, NT, at_n)) * PARTIAL_PITCH, at_m);
   }
 
   constexpr int ELEMENTS = (BM * BN + RAMMER_THREADS - 1) / RAMMER_THREADS;
@@ -207,7 +226,9 @@ extern "C" __device__ void contraction(rammer::Task* task) {
     const int n = first_n + element / BM, m_out = first_m + element % BM;
     float total = value[e];
 #pragma unroll
-    for (int s = 0; s < SLICES; ++s) total += partial[s * BM * BN + element];
+    for (int s = 0; s < SLICES; ++s) {
+      total += partial[(s * BN + element / BM) * PARTIAL_PITCH + element % BM];
+    }
 #if RELU
     total = fmaxf(total, 0.0f);
 #endif

@@ -93,7 +93,7 @@ class Tile:
         sums = self.bm * self.bn * 4
         if not self.channels_last:
             pitch = 32 if self.bm <= 32 else 64 if self.bm <= 64 else 128
-            return max(self.slices * sums, self.stages * self.bk * pitch * 4)
+            return max(self.slices * (sums + 16 * self.bn), self.stages * self.bk * pitch * 4)
         rows_of_slice = self.bk // self.slices
         copy_rows = self.mt * self.nt // (rows_of_slice // 4)
         stage = tiles(self.bm, copy_rows) * copy_rows * (rows_of_slice + 4) * 4
@@ -257,19 +257,20 @@ def ffma_peak(device: Device) -> float:
 
 TILES = (
     Tile(64, 64, 64, 8, 8),
-    Tile(64, 64, 64, 8, 8, more={"COPY_AT": 4}),
-    Tile(64, 64, 64, 8, 8, more={"COPY_AT": 4, "WARP_M": 4}),
-    Tile(64, 64, 64, 8, 8, 2, more={"COPY_AT": 4}),
-    Tile(64, 64, 32, 8, 8, more={"COPY_AT": 4}),
-    Tile(56, 64, 64, 8, 8, more={"COPY_AT": 4}),
-    Tile(56, 128, 32, 8, 16, more={"COPY_AT": 4}),
-    Tile(128, 64, 32, 16, 8, more={"COPY_AT": 4}),
-    Tile(112, 128, 32, 16, 16, more={"COPY_AT": 4}),
-    Tile(128, 128, 32, 16, 16, more={"COPY_AT": 4}),
-    Tile(28, 64, 64, 4, 8, more={"COPY_AT": 4}),
-    Tile(28, 128, 64, 4, 16, more={"COPY_AT": 4}),
+    Tile(64, 64, 64, 8, 8, more={"COPY_AT": 1}),
+    Tile(64, 64, 64, 8, 8, more={"A_WIDTH": 4}),
+    Tile(64, 64, 64, 8, 8, 2),
+    Tile(64, 64, 32, 8, 8),
+    Tile(56, 64, 64, 8, 8),
+    Tile(56, 128, 32, 8, 16),
+    Tile(112, 128, 32, 16, 16),
+    Tile(112, 128, 16, 16, 16),
+    Tile(128, 64, 32, 16, 8),
+    Tile(28, 64, 64, 4, 8),
+    Tile(28, 128, 64, 4, 16),
     Tile(64, 64, 64, 8, 8, channels_last=False),
     Tile(56, 64, 64, 8, 8, channels_last=False),
+    Tile(28, 128, 64, 4, 16, 2, channels_last=False),
 )
 CONVS = (Conv(28, 128, 128, 3), Conv(14, 256, 256, 3), Conv(28, 128, 128, 1))
 

@@ -21,6 +21,9 @@
 #ifndef COPY_AT
 #define COPY_AT 0      // the row at which the next chunk is copied
 #endif
+#ifndef A_WIDTH
+#define A_WIDTH 2      // rows of k in one load of X
+#endif
 #ifndef WARP_M
 #define WARP_M (MT < 8 ? MT : 8)  // threads of a warp along m
 #endif
@@ -118,9 +121,14 @@ extern "C" __device__ void contraction(rammer::Task* task) {
   for (int stage = 0; stage < STAGES - 1; ++stage) COPY_CHUNK(stage, stage < chunks)
 
   // This thread computes TM x TN elements.
-  const int warp = thread / 32;
-  const int at_m = warp % (MT / WARP_M) * WARP_M + thread % WARP_M;
-  const int at_n = warp / (MT / WARP_M) * WARP_N + thread % 32 / WARP_M;
+  //
+  // The lanes of a warp are 8 x 4 such that neighbouring lanes read the same elements of one operand, and lanes 16 apart
+  // those of the other: a 16-byte load of shared memory takes two cycles where lanes that share are 1, 4 or 16 apart, and
+  // four where they are 8 apart.
+  const int warp = thread / 32, lane = thread % 32;
+  const int of_eight = lane / 2 % 8, of_four = lane % 2 + lane / 16 * 2;
+  const int at_m = warp % (MT / WARP_M) * WARP_M + (WARP_M == 8 ? of_eight : of_four);
+  const int at_n = warp / (MT / WARP_M) * WARP_N + (WARP_M == 8 ? of_four : of_eight);
   float sum[TM * TN];
 #pragma unroll
   for (int e = 0; e < TM * TN; ++e) sum[e] = 0.0f;
@@ -132,26 +140,28 @@ extern "C" __device__ void contraction(rammer::Task* task) {
     rammer::wait_copies<STAGES - 2>();
     rammer::group_barrier<SLICE_THREADS>(slice);
     const float* staged = stages + read_stage * STAGE + at_m * PITCH;
+    // Two fragments of each operand: the next rows are read while these are multiplied.
+    Vector<A_WIDTH> a[2][TM];
+    Vector<4> b[2][TN / 4];
+#define READ_A(K)                                                                                                            \
+  _Pragma("unroll") for (int i = 0; i < TM; ++i) a[(K) / A_WIDTH % 2][i] =                                                   \
+      *reinterpret_cast<const Vector<A_WIDTH>*>(staged + i * MT * PITCH + (K));
+#define READ_B(K)                                                                                                            \
+  _Pragma("unroll") for (int j = 0; j < TN / 4; ++j) b[(K) % 2][j] =                                                         \
+      *reinterpret_cast<const Vector<4>*>(weights + (K) * BN + j * 4 * NT);
+    READ_A(0)
+    READ_B(0)
 #pragma unroll
-    for (int k = 0; k < KS; k += 4) {
-      Vector<4> a[TM];
-#pragma unroll
-      for (int i = 0; i < TM; ++i) a[i] = *reinterpret_cast<const Vector<4>*>(staged + i * MT * PITCH + k);
+    for (int k = 0; k < KS; ++k) {
+      if (k % A_WIDTH == 0 && k + A_WIDTH < KS) READ_A(k + A_WIDTH)
+      if (k + 1 < KS) READ_B(k + 1)
       // Behind the first loads, whose latency they hide. Past the last chunk the copies write zeros that nobody reads:
       // cheaper than a branch around them.
       if (k == COPY_AT) COPY_CHUNK(write_stage, chunk + STAGES - 1 < chunks)
 #pragma unroll
-      for (int kk = 0; kk < 4; ++kk) {
-        Vector<4> b[TN / 4];
+      for (int i = 0; i < TM; ++i) {
 #pragma unroll
-        for (int j = 0; j < TN / 4; ++j) {
-          b[j] = *reinterpret_cast<const Vector<4>*>(weights + (k + kk) * BN + j * 4 * NT);
-        }
-#pragma unroll
-        for (int i = 0; i < TM; ++i) {
-#pragma unroll
-          for (int j = 0; j < TN; ++j) sum[i * TN + j] += a[i].at[kk] * b[j / 4].at[j % 4];
-        }
+        for (int j = 0; j < TN; ++j) sum[i * TN + j] += a[k / A_WIDTH % 2][i].at[k % A_WIDTH] * b[k % 2][j / 4].at[j % 4];
       }
     }
     ring.release();

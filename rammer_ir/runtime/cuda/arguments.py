@@ -49,15 +49,15 @@ class LaunchArguments:
     def __init__(self, fixed: FixedArguments, shape: Geometry, streams: Sequence[int]):
         spaces, scalars = shape.spaces, shape.scalars
         size = _HEAD.itemsize + 8 * spaces + 4 * (scalars + shape.veus)
-        self._bytes: Final[NDArray[np.uint8]] = np.zeros(size + size % 8, np.uint8)
-        self._head: Final = self._bytes[: _HEAD.itemsize].view(_HEAD)
+        self.data: Final[NDArray[np.uint8]] = np.zeros(size + size % 8, np.uint8)
+        self._head: Final = self.data[: _HEAD.itemsize].view(_HEAD)
         for name, value in vars(fixed).items():
             self._head[name] = value
         end = _HEAD.itemsize + 8 * spaces
-        self._spaces: Final = self._bytes[_HEAD.itemsize : end].view(np.uint64)
-        self._scalars: Final = self._bytes[end : end + 4 * scalars].view(np.int32)
-        self._bytes[end + 4 * scalars :].view(np.int32)[: len(streams)] = streams
-        self._pointers: Final = (ctypes.c_void_p * 1)(self._bytes.ctypes.data)
+        self._spaces: Final = self.data[_HEAD.itemsize : end].view(np.uint64)
+        self._scalars: Final = self.data[end : end + 4 * scalars].view(np.int32)
+        self.data[end + 4 * scalars :].view(np.int32)[: len(streams)] = streams
+        self._pointers: Final = (ctypes.c_void_p * 1)(self.data.ctypes.data)
 
     @property
     def pointer(self) -> int:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from rammer_ir.errors import VerificationError
 from rammer_ir.runtime.cuda.layout import RING_SLOTS_MAXIMUM, SERVICE_WARPS, WARP
-from rammer_ir.runtime.program_image import INSTRUCTION_WORDS, Body, LaunchImage, Opcode, ProgramImage
+from rammer_ir.runtime.program_image import INSTRUCTION_WORDS, Body, LaunchImage, Opcode, ProgramImage, Space
 
 _THREADS_MAXIMUM: Final = 1024
 _BINDINGS_MAXIMUM: Final = 256
@@ -55,6 +55,7 @@ def _check_table(image: ProgramImage) -> None:
     _check_words(image, Opcode.WAIT, 1, image.counters, "a counter")
     _check_words(image, Opcode.WAIT, 5, len(image.events), "an event")
     _check_words(image, Opcode.SIGNAL, 1, image.counters, "a counter")
+    _check_words(image, Opcode.PIN, 1, Space.FIRST_BINDING + len(image.inputs) + len(image.outputs), "a space")
     waits = table[table[:, 0] == Opcode.WAIT]
     _check(bool(np.all(waits[:, 1] + waits[:, 2] <= image.counters)), image, "a wait is for counters that do not exist")
 
@@ -94,6 +95,10 @@ def _check_stream(image: ProgramImage, launch: LaunchImage, start: int) -> None:
     _check(ends.size > 0, image, f"launch {launch.name!r}: the stream at instruction {start} has no end")
     stream = table[start : start + int(ends[0]) + 1]
     _check_loops(image, stream, start)
+    pins = stream[stream[:, 0] == Opcode.PIN].astype(np.int64)
+    fits = (pins[:, 2] >= 0) & (pins[:, 3] >= 0) & (pins[:, 2] + pins[:, 3] <= launch.pinned_bytes)
+    _check(bool(np.all(fits)), image, f"launch {launch.name!r} pins more than its {launch.pinned_bytes} bytes")
+    _check(bool(np.all(pins[:, 2:4] % 16 == 0)), image, f"launch {launch.name!r} pins what is no multiple of 16 bytes")
     streamed = [body for body in _bodies(image, stream) if body.service]
     if streamed:
         has_ring = launch.service_threads > 0 and launch.ring_slots > 0

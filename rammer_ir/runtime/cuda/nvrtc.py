@@ -131,14 +131,18 @@ def _compile(request: CompileRequest) -> CompiledObject:
         (result,) = nvrtc.nvrtcCompileProgram(program, len(options), options)
         log = _read(nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog, program).rstrip(b"\0 \n").decode()
         _check(result, request, log)
-        serious = _SERIOUS.search(log)
-        if serious is not None:
-            raise CompileError(
-                f"the code would be slow: {serious.group().strip()}", location=f"kernel {request.name}", log=log
-            )
+        warning = serious_warning(log)
+        if warning is not None:
+            raise CompileError(f"the code would be slow: {warning}", location=f"kernel {request.name}", log=log)
         return CompiledObject(_read(nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN, program), function_resources(log))
     finally:
         nvrtc.nvrtcDestroyProgram(program)
+
+
+def serious_warning(log: str) -> str | None:
+    """The first line of the assembler's log that says that code will be much slower than written."""
+    found = _SERIOUS.search(log)
+    return None if found is None else found.group().strip()
 
 
 def function_resources(log: str) -> tuple[FunctionResources, ...]:
