@@ -3,9 +3,9 @@ The contraction body alone on a GPU, all vEUs busy and the L2 warm, against the 
 
     python benchmarks/contraction.py [--output docs/results/contraction.md]
 
-A convolution of a batch of images is compiled as usual, one candidate tiling at a time; the batch is as large as it takes
-to give no vEU more than eight rTasks. Times are device time between two events, medians, less that of
-an empty program's launch.
+A convolution of a batch of images is compiled as usual, one candidate tiling at a time; the batch is as large as it
+takes to give no vEU more than eight rTasks. Times are device time between two events, medians, with what one launch
+costs in them.
 """
 
 import argparse
@@ -64,7 +64,7 @@ PROBLEMS = (Problem(28, 128, 128), Problem(14, 256, 256))
 
 
 def load(model: onnx.ModelProto, device: Device, candidate: int) -> tuple[CudaProgram, str, int]:
-    """The program with one candidate tiling; the tiling as text; the number of tasks; raises IndexError for no such one."""
+    """The program with one candidate tiling, the tiling as text, and the number of tasks. Raises IndexError for none."""
     imported = import_model(model)
     description = "h200" if "H200" in device.properties.name else "h100"
     front = f"set-device{{device={description}}},optimize-rop,tile,convert-rop-to-rtask"
@@ -137,8 +137,8 @@ def main() -> None:
             print(row, flush=True)
     text = (
         "# The contraction body alone, all vEUs busy\n\n"
-        f"{device.properties.name}, fp32, warm L2, device time, medians of 30, peak {PEAK} TFLOP/s; {date.today()}, commit "
-        f"{options.commit}. Script: `benchmarks/contraction.py`.\n\n" + "\n".join(rows) + "\n"
+        f"{device.properties.name}, fp32, warm L2, device time, medians of 30, peak {PEAK} TFLOP/s; {date.today()}, "
+        f"commit {options.commit}. Script: `benchmarks/contraction.py`.\n\n" + "\n".join(rows) + "\n"
     )
     if options.output is not None:
         options.output.write_text(text, encoding="utf-8")
