@@ -1,0 +1,126 @@
+"""The devices that a plan is for, what their links cost, and how devices are picked for a stage."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from rammer_ir.errors import InvalidInputError
+
+Occupancy = tuple[int, ...]
+"""How many devices of each machine are taken; those with the lowest numbers."""
+
+Devices = tuple[int, ...]
+
+Policy = Literal["fresh", "append", "scatter", "fill"]
+
+HPGO_POLICIES: tuple[Policy, ...] = ("fresh", "append", "scatter")
+POLICIES: tuple[Policy, ...] = ("fresh", "append", "scatter", "fill")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """
+    Devices 0, 1, … of machines that end before the given device numbers: (8, 16) is two machines of eight.
+
+    Bandwidths are bytes a second: within a machine, point to point between machines, and all-reduce between machines.
+    The defaults are HPGO's.
+    """
+
+    ends: tuple[int, ...]
+    nvlink: float = 25e9
+    p2p: float = 1e9
+    nccl: float = 3e9
+
+    def __post_init__(self) -> None:
+        if not self.ends or any(a >= b for a, b in zip((0, *self.ends), self.ends, strict=False)):
+            given = ",".join(map(str, self.ends))
+            raise InvalidInputError(f"devices '{given}': machines end before increasing device numbers, such as 8,16")
+        for name in ("nvlink", "p2p", "nccl"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise InvalidInputError(f"the bandwidth {name} has to be a positive number of bytes a second")
+
+    @property
+    def size(self) -> int:
+        """How many devices there are."""
+        return self.ends[-1]
+
+    @cached_property
+    def machines(self) -> tuple[range, ...]:
+        """The devices of each machine."""
+        return tuple(range(start, end) for start, end in zip((0, *self.ends), self.ends, strict=False))
+
+    @cached_property
+    def empty(self) -> Occupancy:
+        """No device is taken."""
+        return (0,) * len(self.ends)
+
+    @cached_property
+    def _machine(self) -> tuple[int, ...]:
+        return tuple(number for number, devices in enumerate(self.machines) for _ in devices)
+
+    def crosses(self, devices: Sequence[int]) -> bool:
+        """Whether the devices are on more than one machine."""
+        return self._machine[min(devices)] != self._machine[max(devices)]
+
+    def all_reduce(self, devices: Sequence[int]) -> float:
+        """Seconds a byte of an all-reduce among the devices."""
+        count = len(devices)
+        if count == 1:
+            return 0.0
+        ring = 2 * (count - 1) / count
+        return ring / self.nccl if self.crosses(devices) else ring / self.nvlink / (count // 2)
+
+    def transfer(self, source: Sequence[int], target: Sequence[int]) -> float:
+        """Seconds a byte of sending a stage's output, split over its devices, to the devices of the next stage."""
+        if self.crosses(target):
+            return 1 / self.nccl
+        machine = self._machine[target[0]]
+        elsewhere = sum(self._machine[device] != machine for device in source)
+        return elsewhere / len(source) / self.p2p if elsewhere else 1 / self.nvlink
+
+    def place(self, taken: Occupancy, count: int, policy: Policy) -> tuple[Devices, Occupancy] | None:
+        """
+        Devices for `count` replicas and what is taken with them, or None where the policy finds too few.
+
+        "fresh" takes machines that nothing runs on, "append" those that something runs on, "scatter" one device of each
+        machine in turn (section 3.3 of the paper names them), and "fill" whatever is free, lowest numbers first.
+        """
+        free = [len(devices) - used for devices, used in zip(self.machines, taken, strict=True)]
+        if policy == "scatter":
+            picked = _scatter(free, count)
+        else:
+            picked = _in_order(free, taken, count, policy)
+        if sum(picked) < count:
+            return None
+        devices = [
+            devices[used + index]
+            for devices, used, number in zip(self.machines, taken, picked, strict=True)
+            for index in range(number)
+        ]
+        return tuple(devices), tuple(used + number for used, number in zip(taken, picked, strict=True))
+
+    def placements(
+        self, taken: Occupancy, count: int, policies: Sequence[Policy] = HPGO_POLICIES
+    ) -> list[tuple[Devices, Occupancy]]:
+        """What the policies pick, each set of devices once."""
+        found = (self.place(taken, count, policy) for policy in policies)
+        return list(dict.fromkeys(placement for placement in found if placement is not None))
+
+
+def _in_order(free: Sequence[int], taken: Occupancy, count: int, policy: Policy) -> list[int]:
+    picked: list[int] = []
+    for available, used in zip(free, taken, strict=True):
+        wanted = policy == "fill" or (used == 0) == (policy == "fresh")
+        number = min(available, count - sum(picked)) if wanted else 0
+        picked.append(number)
+    return picked
+
+
+def _scatter(free: Sequence[int], count: int) -> list[int]:
+    picked = [0] * len(free)
+    while sum(picked) < min(count, sum(free)):
+        for machine, available in enumerate(free):
+            if picked[machine] < available and sum(picked) < count:
+                picked[machine] += 1
+    return picked

@@ -1,0 +1,263 @@
+"""
+From a model's graph to the sequence of states that a pipeline can be cut at.
+
+A state is a set of layers that holds the producers of each of its layers: what has been computed when the pipeline is cut
+there. It is named by its last layers, an antichain of the graph. The states are ordered by PipeDream's antichain graph
+(Narayanan et al., SOSP 2019), which HPGO took over.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rammer_ir.planner.profile import Layer, Profile
+
+Floats = NDArray[np.float64]
+
+MOST_STATES = 2000
+"""
+Graphs of many parallel branches have a number of states that is exponential in the branches. Where there are more than
+these, only the cuts of one order of the layers are states.
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class States:
+    """
+    What a model has computed at each of its L states, summed from the model's start; arrays of shape [L].
+
+    `compute` is forward plus backward seconds, `forward` its forward part, `activations` and `parameters` are bytes.
+    `outputs` is the bytes that a cut at the state has to send. `precedes[j, k]` says that state k comes before state j on
+    a path; states of parallel branches are not ordered by it.
+    """
+
+    names: tuple[str, ...]
+    compute: Floats
+    forward: Floats
+    activations: Floats
+    parameters: Floats
+    outputs: Floats
+    precedes: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def scaled(self, factor: float) -> "States":
+        """The states at another batch size, `factor` times as large: all but the parameters grow with it."""
+        return replace(
+            self,
+            compute=self.compute * factor,
+            forward=self.forward * factor,
+            activations=self.activations * factor,
+            outputs=self.outputs * factor,
+        )
+
+
+def model_states(profile: Profile) -> States:
+    """The states of a profiled model, in pipeline order; at most MOST_STATES, or a state for each layer."""
+    graph = _Graph(*_without_inputs(profile))
+    found = _antichain_graph(graph)
+    if found is None:
+        return _states_of_order(graph)
+    antichains, successors = found
+    order = _topological_order([graph.layers[antichain[0]].description for antichain in antichains], successors)
+    return _sums(
+        graph,
+        [antichains[index][0] for index in order],
+        [graph.closure(antichains[index]) for index in order],
+        [_mask(graph.augmented(antichains[index])) for index in order],
+        _precedes(order, successors),
+    )
+
+
+def _states_of_order(graph: "_Graph") -> States:
+    """A state for each layer: what one order of the layers has computed once it is done."""
+    done = 0
+    closures: list[int] = []
+    live: list[int] = []
+    for node in graph.order:
+        done |= 1 << node
+        closures.append(done)
+        live.append(_mask([other for other in _bits(done) if graph.direct[other] & ~done]) | 1 << node)
+    precedes = np.tri(len(graph.order), k=-1, dtype=np.bool_)
+    return _sums(graph, graph.order, closures, live, precedes)
+
+
+def _sums(
+    graph: "_Graph",
+    last: Sequence[int],
+    closures: Sequence[int],
+    live: Sequence[int],
+    precedes: NDArray[np.bool_],
+) -> States:
+    """The states from the layers that each has computed, those whose results live there, and the one that names it."""
+    values = np.array(
+        [[layer.forward + layer.backward, layer.forward, layer.activation, layer.parameters] for layer in graph.layers]
+    )
+    sums = _matrix(closures, len(values)).astype(np.float64) @ values
+    outputs = _matrix(live, len(values)).astype(np.float64) @ values[:, 2]
+    names = tuple(graph.layers[node].description for node in last)
+    return States(names, sums[:, 0], sums[:, 1], sums[:, 2], sums[:, 3], outputs, precedes)
+
+
+def _without_inputs(profile: Profile) -> tuple[list[Layer], list[tuple[int, int]]]:
+    """
+    The graph less what is no layer: inputs, and results that are taken apart but not used.
+
+    A model of inputs alone keeps them.
+    """
+    sources = set(range(len(profile.layers))) - {consumer for _, consumer in profile.edges}
+    dropped = {node for node in sources if profile.layers[node].description.startswith("Input")}
+    producers = {producer for producer, _ in profile.edges if producer not in dropped}
+    dropped |= {
+        node
+        for node, layer in enumerate(profile.layers)
+        if node not in producers and layer.description.startswith("__getitem__")
+    }
+    kept = [node for node in range(len(profile.layers)) if node not in dropped] or list(range(len(profile.layers)))
+    position = {node: index for index, node in enumerate(kept)}
+    edges = [(position[a], position[b]) for a, b in profile.edges if a in position and b in position]
+    return [profile.layers[node] for node in kept], edges
+
+
+class _Graph:
+    """A graph of layers with sets of layers as bit masks: layer i is bit i."""
+
+    def __init__(self, layers: Sequence[Layer], edges: Sequence[tuple[int, int]]):
+        self.layers = layers
+        self.consumers: list[list[int]] = [[] for _ in layers]
+        producers: list[list[int]] = [[] for _ in layers]
+        for producer, consumer in edges:
+            self.consumers[producer].append(consumer)
+            producers[consumer].append(producer)
+        self.source = next(node for node in range(len(layers)) if not producers[node])
+        self.order = _topological_order(["" for _ in layers], self.consumers)
+        self.ancestors = _reachable(producers, self.order)
+        self.descendants = _reachable(self.consumers, self.order[::-1])
+        self.direct = [_mask(nodes) for nodes in self.consumers]
+        # A layer's producers whose results are used elsewhere too: a cut behind the layer has to send those as well.
+        self.shared = [
+            _mask(
+                [
+                    ancestor
+                    for ancestor in _bits(self.ancestors[node])
+                    if self.direct[ancestor] & ~(self.ancestors[node] | 1 << node)
+                ]
+            )
+            for node in range(len(layers))
+        ]
+
+    def augmented(self, antichain: Sequence[int]) -> list[int]:
+        """The layers whose results live at a cut behind the antichain."""
+        shared = 0
+        for node in antichain:
+            shared |= self.shared[node]
+        return [node for node in _bits(shared) if node not in antichain] + list(antichain)
+
+    def closure(self, antichain: Sequence[int]) -> int:
+        """The antichain and all that it depends on."""
+        closure = _mask(antichain)
+        for node in antichain:
+            closure |= self.ancestors[node]
+        return closure
+
+    def next_antichains(self, antichain: Sequence[int]) -> list[list[int]]:
+        """The antichains that are one layer further."""
+        augmented = self.augmented(antichain)
+        live = _mask(augmented)
+        found: list[list[int]] = []
+        for place, node in enumerate(augmented):
+            for consumer in self.consumers[node]:
+                if consumer in antichain or self.descendants[consumer] & live:
+                    continue
+                # Only the maximal ones: a layer that another one depends on is implied by it.
+                rest = live & ~(1 << node) | 1 << consumer
+                moved = [*augmented[:place], consumer, *augmented[place + 1 :]]
+                descendants = self.descendants
+                found.append([other for other in dict.fromkeys(moved) if not descendants[other] & rest])
+        return found
+
+
+def _antichain_graph(graph: _Graph) -> tuple[list[list[int]], list[list[int]]] | None:
+    """
+    All antichains from the graph's first source on, and for each the positions of those that follow it.
+
+    None where there are more than MOST_STATES.
+    """
+    antichains = [[graph.source]]
+    position = {1 << graph.source: 0}
+    successors: list[list[int]] = []
+    while len(successors) < len(antichains):
+        following: list[int] = []
+        for antichain in graph.next_antichains(antichains[len(successors)]):
+            mask = _mask(antichain)
+            if mask not in position:
+                position[mask] = len(antichains)
+                antichains.append(antichain)
+            following.append(position[mask])
+        successors.append(list(dict.fromkeys(following)))
+        if len(antichains) > MOST_STATES:
+            return None
+    return antichains, successors
+
+
+def _topological_order(names: Sequence[str], successors: Sequence[Sequence[int]]) -> list[int]:
+    """Depth first, by name, as PipeDream's sort; iterative, because the depth is the graph's."""
+    done = [False] * len(names)
+    finished: list[int] = []
+    for root in sorted(range(len(names)), key=lambda node: names[node]):
+        stack = [(root, False)]
+        while stack:
+            node, complete = stack.pop()
+            if complete:
+                finished.append(node)
+            elif not done[node]:
+                done[node] = True
+                stack.append((node, True))
+                stack.extend((follower, False) for follower in sorted(successors[node], key=lambda n: names[n])[::-1])
+    return finished[::-1]
+
+
+def _reachable(neighbours: Sequence[Sequence[int]], order: Sequence[int]) -> list[int]:
+    """For each node the mask of nodes that its neighbours lead to; `order` has neighbours first."""
+    masks = [0] * len(neighbours)
+    for node in order:
+        for neighbour in neighbours[node]:
+            masks[node] |= masks[neighbour] | 1 << neighbour
+    return masks
+
+
+def _precedes(order: Sequence[int], successors: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
+    position = {node: index for index, node in enumerate(order)}
+    precedes = np.zeros((len(order), len(order)), np.bool_)
+    for index, node in enumerate(order):
+        for follower in successors[node]:
+            row = precedes[position[follower]]
+            row |= precedes[index]
+            row[index] = True
+    return precedes
+
+
+def _mask(nodes: Sequence[int]) -> int:
+    mask = 0
+    for node in nodes:
+        mask |= 1 << node
+    return mask
+
+
+def _bits(mask: int) -> list[int]:
+    bits: list[int] = []
+    while mask:
+        low = mask & -mask
+        bits.append(low.bit_length() - 1)
+        mask ^= low
+    return bits
+
+
+def _matrix(masks: Sequence[int], width: int) -> NDArray[np.bool_]:
+    """Masks as rows of booleans, shape [masks, width]."""
+    size = (width + 7) // 8
+    packed = np.frombuffer(b"".join(mask.to_bytes(size, "little") for mask in masks), np.uint8)
+    return np.unpackbits(packed.reshape(len(masks), size), axis=1, count=width, bitorder="little").astype(np.bool_)
