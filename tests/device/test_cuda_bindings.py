@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rammer_ir.errors import InvalidInputError
+from rammer_ir.errors import InvalidInputError, RammerError
 from rammer_ir.runtime.cuda.program import CudaProgram
 from rammer_ir.runtime.program_image import Binding, ProgramImage
 from rammer_ir.testing.program_images import ImageBuilder, Operand
@@ -62,6 +62,8 @@ def test_device_arrays(load: Load) -> None:
         bound.wait()
         result = torch.as_tensor(bound.device_outputs()["y"], device="cuda")
         assert torch.equal(result, whole)
+        with pytest.raises(RammerError, match="the program is bound in this thread"):
+            program.run({"x": whole})
     program.close()
 
 

@@ -1,20 +1,19 @@
 """A program image to loadable kernels: bodies compiled one by one, then linked with a dispatcher."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
-
-import numpy as np
 
 from rammer_ir.runtime.cuda.checks import check_image
 from rammer_ir.runtime.cuda.dispatcher import body_request, dispatcher_request
 from rammer_ir.runtime.cuda.layout import Geometry, geometry
 from rammer_ir.runtime.cuda.linker import link
 from rammer_ir.runtime.cuda.nvrtc import CompiledObject, CompileRequest, FunctionResources, compile_object
+from rammer_ir.runtime.cuda.streams import bodies_in_use
 from rammer_ir.runtime.interface import ByteCache
-from rammer_ir.runtime.program_image import LaunchImage, Opcode, ProgramImage
+from rammer_ir.runtime.program_image import LaunchImage, ProgramImage
 
 
 @dataclass(frozen=True)
@@ -79,20 +78,11 @@ def _groups(launches: tuple[LaunchImage, ...]) -> list[list[int]]:
 def _plan(image: ProgramImage, numbers: list[int], architecture: str) -> KernelPlan:
     launches = [image.launches[number] for number in numbers]
     shape = geometry(image, launches)
-    bodies = [(number, image.bodies[number]) for number in _bodies_in_use(image, launches)]
+    used = {number for launch in launches for number in bodies_in_use(image, launch)}
+    bodies = [(number, image.bodies[number]) for number in sorted(used)]
     requests = [dispatcher_request(bodies, shape, architecture)]
     requests += [body_request(body, shape, architecture) for _, body in bodies]
     return KernelPlan(tuple(numbers), shape, tuple(requests))
-
-
-def _bodies_in_use(image: ProgramImage, launches: Iterable[LaunchImage]) -> list[int]:
-    opcodes = image.instructions[:, 0]
-    ends = np.flatnonzero(opcodes == Opcode.END)
-    used: set[int] = set()
-    for start in {start for launch in launches for start in launch.streams}:
-        stream = image.instructions[start : ends[np.searchsorted(ends, start)]]
-        used.update(int(body) for body in np.unique(stream[stream[:, 0] == Opcode.RUN, 1]))
-    return sorted(used)
 
 
 def _link(

@@ -4,11 +4,11 @@ import re
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rammer_ir.errors import VerificationError
 from rammer_ir.runtime.cuda.layout import RING_SLOTS_MAXIMUM, SERVICE_WARPS, WARP
-from rammer_ir.runtime.program_image import INSTRUCTION_WORDS, Body, LaunchImage, Opcode, ProgramImage, Space
+from rammer_ir.runtime.cuda.streams import bodies_in_use, launch_rows
+from rammer_ir.runtime.program_image import INSTRUCTION_WORDS, LaunchImage, Opcode, ProgramImage, Space
 
 _THREADS_MAXIMUM: Final = 1024
 _BINDINGS_MAXIMUM: Final = 256
@@ -30,13 +30,11 @@ def check_image(image: ProgramImage) -> None:
         f"inputs, outputs and scalars are more than {_BINDINGS_MAXIMUM}",
     )
     _check_table(image)
-    checked: set[int] = set()
+    _check_loops(image)
     for launch in image.launches:
         _check_launch(image, launch)
-        for start in launch.streams:
-            if start not in checked:
-                checked.add(start)
-                _check_stream(image, launch, start)
+        _check_pins(image, launch)
+        _check_ring(image, launch)
 
 
 def _check(condition: bool, image: ProgramImage, message: str) -> None:
@@ -88,42 +86,40 @@ def _check_launch(image: ProgramImage, launch: LaunchImage) -> None:
     check(launch.ring_slots != 1, "a ring of one slot")
 
 
-def _check_stream(image: ProgramImage, launch: LaunchImage, start: int) -> None:
-    """The stream ends, its loops match and do something, its bodies have the service role they need."""
-    table = image.instructions
-    ends = np.flatnonzero(table[start:, 0] == Opcode.END) if 0 <= start < len(table) else np.empty(0, np.int64)
-    _check(ends.size > 0, image, f"launch {launch.name!r}: the stream at instruction {start} has no end")
-    stream = table[start : start + int(ends[0]) + 1]
-    _check_loops(image, stream, start)
-    pins = stream[stream[:, 0] == Opcode.PIN].astype(np.int64)
+def _check_pins(image: ProgramImage, launch: LaunchImage) -> None:
+    rows = image.instructions[launch_rows(image, launch)]
+    pins = rows[rows[:, 0] == Opcode.PIN].astype(np.int64)
     fits = (pins[:, 2] >= 0) & (pins[:, 3] >= 0) & (pins[:, 2] + pins[:, 3] <= launch.pinned_bytes)
     _check(bool(np.all(fits)), image, f"launch {launch.name!r} pins more than its {launch.pinned_bytes} bytes")
     _check(bool(np.all(pins[:, 2:4] % 16 == 0)), image, f"launch {launch.name!r} pins what is no multiple of 16 bytes")
-    streamed = [body for body in _bodies(image, stream) if body.service]
-    if streamed:
-        has_ring = launch.service_threads > 0 and launch.ring_slots > 0
+
+
+def _check_ring(image: ProgramImage, launch: LaunchImage) -> None:
+    if launch.service_threads > 0 and launch.ring_slots > 0:
+        return
+    for number in bodies_in_use(image, launch):
+        name = image.bodies[number].name
         _check(
-            has_ring,
+            not image.bodies[number].service,
             image,
-            f"launch {launch.name!r} runs {streamed[0].name!r}, which takes weights from a ring: it needs service "
-            "threads and ring slots",
+            f"launch {launch.name!r} runs {name!r}, which takes weights from a ring: it needs service threads and ring "
+            "slots",
         )
 
 
-def _bodies(image: ProgramImage, stream: NDArray[np.int32]) -> list[Body]:
-    return [image.bodies[int(number)] for number in np.unique(stream[stream[:, 0] == Opcode.RUN, 1])]
-
-
-def _check_loops(image: ProgramImage, stream: NDArray[np.int32], start: int) -> None:
+def _check_loops(image: ProgramImage) -> None:
+    """Loops match, do not nest, are not empty and do not cross the end of a stream."""
+    table = image.instructions
     opened: int | None = None
-    for place in np.flatnonzero(np.isin(stream[:, 0], (Opcode.FOR, Opcode.NEXT))):
-        index, words = start + int(place), stream[place]
+    for place in np.flatnonzero(np.isin(table[:, 0], (Opcode.FOR, Opcode.NEXT, Opcode.END))):
+        index, words = int(place), table[place]
         if words[0] == Opcode.FOR:
             _check(opened is None, image, f"the loops at instructions {opened} and {index} nest")
             _check(int(words[2]) < len(image.scalars), image, f"the loop at instruction {index} has no such scalar")
             opened = index
-        else:
-            matches = opened is not None and words[1] == opened + 1 < index and stream[opened - start, 3] == index + 1
+        elif words[0] == Opcode.NEXT:
+            matches = opened is not None and words[1] == opened + 1 < index and table[opened, 3] == index + 1
             _check(matches, image, f"the loop that ends at instruction {index} is empty or does not match its start")
             opened = None
-    _check(opened is None, image, f"the loop at instruction {opened} has no end")
+        else:
+            _check(opened is None, image, f"the loop at instruction {opened} has no end")

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rammer_ir.errors import InvalidInputError
+from rammer_ir.errors import InvalidInputError, RammerError
 from rammer_ir.runtime.cuda.bindings import DeviceBindings
 from rammer_ir.runtime.cuda.bound import BoundProgram, LoadedParts
 from rammer_ir.runtime.cuda.build import BuiltProgram, build
@@ -46,6 +46,7 @@ class CudaProgram:
         self.built: Final = build(image, self.device.properties.architecture, cache)
         self._poison: Final = poison
         self._lock: Final = threading.Lock()
+        self._binder: int | None = None
         self._parts: Final = _load(self.device, image, self.built, weights, timeout_seconds)
 
     def run(self, inputs: Mapping[str, object]) -> dict[str, NDArray[Any]]:
@@ -68,11 +69,18 @@ class CudaProgram:
         """
         The program with these inputs on the device, to be run any number of times without copies.
 
-        No other thread runs the program meanwhile. Raises InvalidInputError.
+        Other threads that run the program wait meanwhile. Raises InvalidInputError; RammerError if this thread has
+        bound it already.
         """
+        if self._binder == threading.get_ident():
+            raise RammerError("the program is bound in this thread: use what bound() gave", location=self.image.name)
         with self._lock, self.device.current():
-            addresses, scalars = self._parts.bindings.bind(inputs, self._parts.stream)
-            yield BoundProgram(self._parts, addresses, scalars)
+            self._binder = threading.get_ident()
+            try:
+                addresses, scalars = self._parts.bindings.bind(inputs, self._parts.stream)
+                yield BoundProgram(self._parts, addresses, scalars)
+            finally:
+                self._binder = None
 
     def measure(
         self,
