@@ -80,6 +80,6 @@ def print_ring_op(printer: CWriter, op: block.RingPushOp | block.RingWaitOp | bl
         case block.RingWaitOp():
             kind = printer.element_type(op.chunk)
             name = "" if op.chunk.first_use is None else f"const {kind}* {printer.define(op.chunk, 'chunk')} = "
-            printer.line(f"{name}rammer::ring_wait<{kind}>(task);")
+            printer.line(f"{name}ring.wait<{kind}>();")
         case block.RingReleaseOp():
-            printer.line("rammer::ring_release(task);")
+            printer.line("ring.release();")

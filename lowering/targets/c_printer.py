@@ -1,6 +1,8 @@
 """Functions of bodies as C text: what CUDA C and C++ have in common."""
 
 from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from xdsl.dialects import func, memref, scf
@@ -63,28 +65,52 @@ class CPrinter(CWriter):
         """The text of the function with this body, and of what it needs beside it; raises CompileError."""
         self.print_string(f"{self.function_head(function_name(name))} {{")
         with self.indented():
-            self._print_arguments(body.block)
-            self.print_block(body.block)
+            arguments = self._arguments(body.block)
+            takes_chunks = any(isinstance(op, block.RingWaitOp) for op in body.walk())
+            if takes_chunks:
+                # The reader's position stays in registers until the task is done.
+                self.new_name("ring", "ring")
+                self.line("rammer::Ring ring(task);")
+            for op in body.block.ops:
+                self._print_arguments_of(op, arguments)
+                self._print_located(op)
+            if takes_chunks:
+                self.line("ring.close();")
         self.print_string("\n}\n")
         helpers = [guarded(helper, definition) for helper, definition in self.language.helpers.items()]
         return "".join([*helpers, self.output.getvalue()])
 
-    def _print_arguments(self, body: Block) -> None:
+    def _arguments(self, body: Block) -> dict[SSAValue, Callable[[], None]]:
+        """What defines each argument of a body."""
         task, iteration, *rest = body.args
         operands = [argument for argument in rest if isinstance(argument.type, MemRefType)]
-        self._print_scalar(task, "task->index", "task_index")
-        self._print_scalar(iteration, "task->iteration", "iteration")
-        for number, operand in enumerate(operands):
-            if operand.first_use is not None:
-                self._print_operand(operand, number)
-        for number, parameter in enumerate(rest[len(operands) :]):
-            self._print_scalar(parameter, f"rammer::parameter(task, {number})", f"parameter_{number}")
+        parameters = rest[len(operands) :]
+        return {
+            task: partial(self._print_scalar, task, "task->index", "task_index"),
+            iteration: partial(self._print_scalar, iteration, "task->iteration", "iteration"),
+            **{operand: partial(self._print_operand, operand, number) for number, operand in enumerate(operands)},
+            **{
+                parameter: partial(
+                    self._print_scalar, parameter, f"rammer::parameter(task, {number})", f"parameter_{number}"
+                )
+                for number, parameter in enumerate(parameters)
+            },
+        }
+
+    def _print_arguments_of(self, op: Operation, arguments: dict[SSAValue, Callable[[], None]]) -> None:
+        """
+        Define the arguments that an op, or one inside it, is the first to use.
+
+        What only the end of a body needs then takes no register before.
+        """
+        used = {operand for nested in op.walk() for operand in nested.operands}
+        for argument in [argument for argument in arguments if argument in used]:
+            arguments.pop(argument)()
 
     def _print_scalar(self, argument: SSAValue, value: str, otherwise: str) -> None:
-        if argument.first_use is not None:
-            name = self.new_name(argument.name_hint if argument.name_hint != "task" else None, otherwise)
-            self.keep(argument, name)
-            self.line(f"const int {name} = {value};")
+        name = self.new_name(argument.name_hint if argument.name_hint != "task" else None, otherwise)
+        self.keep(argument, name)
+        self.line(f"const int {name} = {value};")
 
     def _print_operand(self, operand: SSAValue, number: int) -> None:
         is_written = any(self.stored_array(use.operation) is operand for use in operand.uses)
@@ -95,14 +121,18 @@ class CPrinter(CWriter):
 
     def print_block(self, ops: Block) -> None:
         for op in ops.ops:
-            try:
-                if is_expression(op):
-                    self._print_expression(op)
-                else:
-                    self.print_op(op)
-            except CompileError as error:
-                error.location = error.location or describe_op(op)
-                raise
+            self._print_located(op)
+
+    def _print_located(self, op: Operation) -> None:
+        """Print an op; an error says where it comes from."""
+        try:
+            if is_expression(op):
+                self._print_expression(op)
+            else:
+                self.print_op(op)
+        except CompileError as error:
+            error.location = error.location or describe_op(op)
+            raise
 
     def _print_expression(self, op: Operation) -> None:
         """Keep an expression for its use, or give it a name here."""

@@ -30,25 +30,25 @@ block.body @spaces threads 64 {
 }
 
 // CHECK:      extern "C" __device__ void spaces(rammer::Task* task) {
-// CHECK-NEXT:   const int t = task->iteration;
-// CHECK-NEXT:   const float* x = rammer::operand<const float>(task, 0);
-// CHECK-NEXT:   const double* w = rammer::operand<const double>(task, 1);
-// CHECK-NEXT:   rammer::Word* h = rammer::operand<rammer::Word>(task, 2);
-// CHECK-NEXT:   const int* p = rammer::pinned<const int>(task, 3);
-// CHECK-NEXT:   float* y = rammer::operand<float>(task, 4);
-// CHECK-NEXT:   const int int_2 = rammer::parameter(task, 0);
-// CHECK-NEXT:   const int n_1 = rammer::parameter(task, 1);
 // CHECK-NEXT:   const int thread = rammer::thread();
 // CHECK-NEXT:   float* tile = rammer::scratch<float>(task, 0);
 // CHECK-NEXT:   float own[8];
+// CHECK-NEXT:   const float* x = rammer::operand<const float>(task, 0);
 // CHECK-NEXT:   const float a = rammer::load(x + thread);
+// CHECK-NEXT:   const double* w = rammer::operand<const double>(task, 1);
 // CHECK-NEXT:   const double b = rammer::load_weight(w);
+// CHECK-NEXT:   const int t = task->iteration;
+// CHECK-NEXT:   rammer::Word* h = rammer::operand<rammer::Word>(task, 2);
 // CHECK-NEXT:   const float c = rammer::load_word(task, h + t);
+// CHECK-NEXT:   const int* p = rammer::pinned<const int>(task, 3);
+// CHECK-NEXT:   const int n_1 = rammer::parameter(task, 1);
 // CHECK-NEXT:   const int d = p[n_1];
 // CHECK-NEXT:   rammer::load_word(task, h + 1);
 // CHECK-NEXT:   tile[thread + 12] = float(b) + float(d);
 // CHECK-NEXT:   own[5] = a;
+// CHECK-NEXT:   const int int_2 = rammer::parameter(task, 0);
 // CHECK-NEXT:   rammer::store_word(task, h + int_2, c);
+// CHECK-NEXT:   float* y = rammer::operand<float>(task, 4);
 // CHECK-NEXT:   y[thread] = c;
 // CHECK-NEXT: }
 
@@ -96,7 +96,12 @@ block.body @control threads 64 {
 }
 
 // CHECK:      extern "C" __device__ void control(rammer::Task* task) {
-// CHECK:        rammer::copy_async<16>(tile + thread * 4, x + thread, unsigned(thread) < unsigned(n));
+// CHECK-NEXT:   const int thread = rammer::thread();
+// CHECK-NEXT:   float* tile = rammer::scratch<float>(task, 0);
+// CHECK-NEXT:   float own[4];
+// CHECK-NEXT:   const int n = rammer::parameter(task, 0);
+// CHECK-NEXT:   const float* x = rammer::operand<const float>(task, 0);
+// CHECK-NEXT:   rammer::copy_async<16>(tile + thread * 4, x + thread, unsigned(thread) < unsigned(n));
 // CHECK-NEXT:   rammer::copy_async<4>(tile + thread * 4 + 1, x + thread, true);
 // CHECK-NEXT:   rammer::commit_copies();
 // CHECK-NEXT:   rammer::wait_copies<0>();
@@ -128,6 +133,7 @@ block.body @control threads 64 {
 // CHECK-NEXT:     chosen = third;
 // CHECK-NEXT:   }
 // CHECK-NEXT:   own[0] = chosen;
+// CHECK-NEXT:   float* y = rammer::operand<float>(task, 1);
 // CHECK-NEXT:   const float2 piece_2 = make_float2(own[0], own[1]);
 // CHECK-NEXT:   *reinterpret_cast<float2*>(y + thread) = piece_2;
 // CHECK-NEXT: }
@@ -158,9 +164,13 @@ block.body @ring threads 32 {
 }
 
 // CHECK:      extern "C" __device__ void ring(rammer::Task* task) {
-// CHECK:        const int warp = rammer::thread() / 32;
+// CHECK-NEXT:   rammer::Ring ring(task);
+// CHECK-NEXT:   const int thread = rammer::thread();
+// CHECK-NEXT:   const int warp = rammer::thread() / 32;
 // CHECK-NEXT:   const int lane = rammer::thread() % 32;
 // CHECK-NEXT:   const bool is_first_lane = lane == 0;
+// CHECK-NEXT:   const float* w = rammer::operand<const float>(task, 0);
+// CHECK-NEXT:   float* y = rammer::operand<float>(task, 1);
 // CHECK-NEXT:   for (int i = warp; i < 2; ++i) {
 // CHECK-NEXT:     float v = 0.0f;
 // CHECK-NEXT:     for (int k = lane; k < 2; k += 32) {
@@ -168,16 +178,26 @@ block.body @ring threads 32 {
 // CHECK-NEXT:       v = v + u;
 // CHECK-NEXT:     }
 // CHECK-NEXT:     const float other = __shfl_xor_sync(0xffffffffu, v, 16);
-// CHECK:          if (is_first_lane) {
+// CHECK-NEXT:     const float v_2 = v + other;
+// CHECK-NEXT:     const float other_2 = __shfl_xor_sync(0xffffffffu, v_2, 8);
+// CHECK-NEXT:     const float v_3 = v_2 + other_2;
+// CHECK-NEXT:     const float other_3 = __shfl_xor_sync(0xffffffffu, v_3, 4);
+// CHECK-NEXT:     const float v_4 = v_3 + other_3;
+// CHECK-NEXT:     const float other_4 = __shfl_xor_sync(0xffffffffu, v_4, 2);
+// CHECK-NEXT:     const float v_5 = v_4 + other_4;
+// CHECK-NEXT:     const float other_5 = __shfl_xor_sync(0xffffffffu, v_5, 1);
+// CHECK-NEXT:     const float v_6 = v_5 + other_5;
+// CHECK-NEXT:     if (is_first_lane) {
 // CHECK-NEXT:       y[i] = v_6;
 // CHECK-NEXT:     }
 // CHECK-NEXT:   }
-// CHECK-NEXT:   const float* chunk = rammer::ring_wait<float>(task);
+// CHECK-NEXT:   const float* chunk = ring.wait<float>();
 // CHECK-NEXT:   if (thread < 2) {
 // CHECK-NEXT:     const float v = chunk[thread + 8];
 // CHECK-NEXT:     y[thread] = v;
 // CHECK-NEXT:   }
-// CHECK-NEXT:   rammer::ring_release(task);
+// CHECK-NEXT:   ring.release();
+// CHECK-NEXT:   ring.close();
 // CHECK-NEXT: }
 // CHECK:      extern "C" __device__ void ring_service(rammer::Task* task) {
 // CHECK-NEXT:   const int task_index = task->index;

@@ -33,15 +33,10 @@ block.body @spaces threads 64 {
 }
 
 // CHECK:      extern "C" void spaces(rammer::Task* task) {
-// CHECK-NEXT:   const int task_index = task->index;
-// CHECK-NEXT:   const int t = task->iteration;
-// CHECK-NEXT:   float* x = rammer::operand<float>(task, 0);
-// CHECK-NEXT:   const double* w = rammer::operand<const double>(task, 1);
-// CHECK-NEXT:   uint64_t* h = rammer::operand<uint64_t>(task, 2);
-// CHECK-NEXT:   const int* p = rammer::operand<const int>(task, 3);
-// CHECK-NEXT:   const int n = rammer::parameter(task, 0);
 // CHECK-NEXT:   float* tile = reinterpret_cast<float*>(task->scratch + 0);
 // CHECK-NEXT:   float own[256];
+// CHECK-NEXT:   float* x = rammer::operand<float>(task, 0);
+// CHECK-NEXT:   const int n = rammer::parameter(task, 0);
 // CHECK-NEXT:   #pragma GCC ivdep
 // CHECK-NEXT:   for (int i = 0; i < 64; ++i) {
 // CHECK-NEXT:     if (i < n) {
@@ -51,6 +46,11 @@ block.body @spaces threads 64 {
 // CHECK-NEXT:       tile[i] = 0.0f;
 // CHECK-NEXT:     }
 // CHECK-NEXT:   }
+// CHECK-NEXT:   const int task_index = task->index;
+// CHECK-NEXT:   const int t = task->iteration;
+// CHECK-NEXT:   const double* w = rammer::operand<const double>(task, 1);
+// CHECK-NEXT:   uint64_t* h = rammer::operand<uint64_t>(task, 2);
+// CHECK-NEXT:   const int* p = rammer::operand<const int>(task, 3);
 // CHECK-NEXT:   #pragma GCC ivdep
 // CHECK-NEXT:   for (int i = 0; i < 64; ++i) {
 // CHECK-NEXT:     const float value = tile[i];
@@ -91,14 +91,18 @@ block.body @other threads 1 {
 // CHECK:      #ifndef RAMMER_BITS
 // CHECK:      #ifndef RAMMER_MINIMUM
 // CHECK:      extern "C" void other(rammer::Task* task) {
-// CHECK:        const float* chunk = rammer::ring_wait<float>(task);
+// CHECK-NEXT:   rammer::Ring ring(task);
+// CHECK-NEXT:   const float* chunk = ring.wait<float>();
+// CHECK-NEXT:   const int n = rammer::parameter(task, 0);
 // CHECK-NEXT:   float low = rammer_bits<float>(0x7f800000u);
 // CHECK-NEXT:   for (int i = 0; i < n; ++i) {
 // CHECK-NEXT:     const float v = chunk[i];
 // CHECK-NEXT:     low = rammer_minimum(low, v);
 // CHECK-NEXT:   }
-// CHECK-NEXT:   rammer::ring_release(task);
+// CHECK-NEXT:   ring.release();
+// CHECK-NEXT:   float* y = rammer::operand<float>(task, 1);
 // CHECK-NEXT:   y[0] = low;
+// CHECK-NEXT:   ring.close();
 // CHECK-NEXT: }
 // CHECK:      extern "C" void other_service(rammer::Task* task) {
 // CHECK-NEXT:   const float* w = rammer::operand<const float>(task, 0);
