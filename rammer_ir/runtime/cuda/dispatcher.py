@@ -13,6 +13,14 @@ KERNEL_NAME: Final = "rammer_launch"
 
 PRELUDE: Final = "vdevice.cuh"
 _DISPATCHER: Final = "dispatcher.cuh"
+_HEADERS: Final = (
+    PRELUDE,
+    "dispatcher_layout.cuh",
+    "stream_walker.cuh",
+    "compute_role.cuh",
+    "service_role.cuh",
+    _DISPATCHER,
+)
 
 _PRESERVED_REGISTERS: Final = 16
 """
@@ -41,7 +49,7 @@ def dispatcher_request(bodies: Sequence[tuple[int, Body]], geometry: Geometry, a
     return CompileRequest(
         name="dispatcher",
         source=dispatcher_source(bodies),
-        headers={name: header(name) for name in (PRELUDE, _DISPATCHER)},
+        headers={name: header(name) for name in _HEADERS},
         definitions=_definitions(geometry),
         architecture=architecture,
         registers=geometry.registers,

@@ -1,4 +1,4 @@
-"""Sizes of the runtime's own structures on a CUDA device; `dispatcher.cuh` asserts that they are its own."""
+"""Sizes of the runtime's own structures on a CUDA device; `dispatcher_layout.cuh` asserts that they are its own."""
 
 from dataclasses import dataclass
 from typing import Final
