@@ -17,9 +17,8 @@ _KEYWORDS: Final = frozenset(
     co_return co_yield compl concept const const_cast consteval constexpr constinit continue decltype default delete do
     double dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable
     namespace new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast
-    requires return
-    short signed sizeof static static_assert static_cast struct switch template this thread_local throw true try typedef
-    typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq
+    requires return short signed sizeof static static_assert static_cast struct switch template this thread_local throw
+    true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq
     """.split()
 )
 _TAKEN: Final = frozenset("task rammer std main memcpy errno assert linux unix stdin stdout stderr offsetof".split())
@@ -28,9 +27,14 @@ _TAKEN: Final = frozenset("task rammer std main memcpy errno assert linux unix s
 
 def function_name(symbol: str) -> str:
     """A symbol as the name of a function; raises CompileError where C would not take it."""
-    if _IDENTIFIER.fullmatch(symbol) is None or "__" in symbol or symbol in _KEYWORDS | _TAKEN:
+    if _IDENTIFIER.fullmatch(symbol) is None or "__" in symbol or _is_taken(symbol):
         raise CompileError(f"kernel body {symbol!r} has a name that C does not accept: give it another")
     return symbol
+
+
+def _is_taken(name: str) -> bool:
+    """Whether a name means something in the text around a body's own names."""
+    return name in _KEYWORDS or name in _TAKEN or name in LIBRARY_NAMES or name.startswith("rammer_")
 
 
 class Names:
@@ -41,27 +45,27 @@ class Names:
     """
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
+        self._counts: dict[str, int] = {}
 
     def new(self, hint: str | None, otherwise: str = "value") -> str:
         """A name like `hint`, a value's name in the IR, which may be any text."""
         base = _OTHERS.sub("_", (hint or "").lower())[:_LONGEST].strip("_") or otherwise
-        if not base[0].isalpha():
+        if not base[0].isalpha() or base.startswith("rammer_"):
             base = f"{otherwise}_{base}"
-        name, number = base, 1
-        # Library functions are called by their names, and the types of CUDA's vectors end in a digit.
-        while name in self._taken or name in _KEYWORDS or name in _TAKEN or name in LIBRARY_NAMES:
+        name, number = base, self._counts.get(base, 0)
+        while name in self._counts or _is_taken(name):
             number += 1
-            name = f"{base}_{number}"
-        self._taken.add(name)
+            name = f"{base}_{number + 1}"
+        self._counts[base] = number
+        self._counts.setdefault(name, 0)
         return name
 
     @contextmanager
     def scope(self) -> Generator[None]:
         """Within it, new names are taken only until its end."""
-        outside = self._taken.copy()
+        outside = self._counts.copy()
         yield
-        self._taken = outside
+        self._counts = outside
 
 
 LIBRARY_NAMES: Final = frozenset(

@@ -38,11 +38,9 @@ def test_pieces_fill_boxes(box: Box) -> None:
 
 def box_of(tensor: NDArray[np.int64], origin: list[int], sizes: list[int]) -> NDArray[np.int64]:
     """A box of a tensor, with zeros where it leaves it."""
-    margin = max(max(sizes), *map(abs, origin), *tensor.shape)
-    padded = np.pad(tensor, margin)
-    return padded[
-        tuple(slice(start + margin, start + margin + size) for start, size in zip(origin, sizes, strict=True))
-    ]
+    margin = max(sizes) + max(map(abs, origin))
+    cuts = [slice(start + margin, start + margin + size) for start, size in zip(origin, sizes, strict=True)]
+    return np.pad(tensor, margin)[tuple(cuts)]
 
 
 def test_a_box_of_whole_rows_is_one_piece() -> None:
