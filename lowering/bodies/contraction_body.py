@@ -211,15 +211,21 @@ class ContractionBody:
         return self.builder.index(sum_of(terms), dims, self.symbols, self.view.ranges(self.generic))
 
     def _thread_place(self, thread: SSAValue) -> tuple[SSAValue, SSAValue, SSAValue]:
-        """Slice, and place along M and N, of a computing thread: neighbours of a warp along M first."""
+        """
+        Slice, and place along M and N, of a computing thread.
+
+        In a warp, two neighbouring lanes share their place along M, and the next lanes follow along M: 16-byte reads of
+        shared memory cost most where lanes that read the same address are 8 apart.
+        """
         shape, write = self.shape, self.builder.write
         slice_ = write.divide(thread, write.index(shape.slice_threads))
         rest = write.modulo(thread, write.index(shape.slice_threads))
         warps_m = shape.threads_m // shape.warp_m
         warp = write.divide(rest, write.index(32))
         lane = write.modulo(rest, write.index(32))
-        along_m = write.modulo(lane, write.index(shape.warp_m))
-        along_n = write.divide(lane, write.index(shape.warp_m))
+        along_m = write.modulo(write.divide(lane, write.index(2)), write.index(shape.warp_m))
+        high_n = write.times(write.divide(lane, write.index(2 * shape.warp_m)), write.index(2))
+        along_n = write.plus(write.modulo(lane, write.index(2)), high_n)
         block_m = write.times(write.modulo(warp, write.index(warps_m)), write.index(shape.warp_m))
         block_n = write.times(write.divide(warp, write.index(warps_m)), write.index(32 // shape.warp_m))
         return slice_, write.plus(block_m, along_m), write.plus(block_n, along_n)
