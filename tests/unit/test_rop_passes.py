@@ -58,7 +58,8 @@ class Program:
 
     def pick(self, least_rank: int = 0) -> tuple[str, Shape]:
         choice = [value for value in self.values if len(value[1]) >= least_rank]
-        return self.draw(st.sampled_from(choice)) if choice else self.argument((2, 3))
+        # Mostly the last value, so that chains come about.
+        return self.draw(st.sampled_from([*choice, *choice[-1:] * len(choice)])) if choice else self.argument((2, 3))
 
     def generic(
         self,
@@ -82,7 +83,9 @@ class Program:
         self.values.append((name, result))
 
     def copy(self, value: tuple[str, Shape], read: AffineMap, shape: Shape, options: str = "") -> None:
-        body = "%z = arith.constant 0.0 : f32\n%r = arith.addf %e0, %z : f32" if self.draw(st.booleans()) else ""
+        body = (
+            "%z = arith.constant 0.0 : f32\n%r = arith.addf %e0, %z : f32" if self.draw(st.integers(0, 3)) == 0 else ""
+        )
         text = body or "%r = arith.constant 0.0 : f32"
         self.generic(shape, [(value, read)], identity(len(shape)), shape, text, options)
         if not body:
@@ -226,6 +229,7 @@ STEPS = (
     Program.binary,
     Program.reduce,
     Program.window,
+    Program.window,
     Program.product,
     Program.grouped,
     Program.concatenate,
@@ -254,7 +258,7 @@ def assert_fused(module: ModuleOp) -> None:
             assert is_legal(generics_of(op), 16384)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(programs(), st.sampled_from(PIPELINES))
 def test_random_programs(text: str, pipeline: str) -> None:
     module = check_pass(text, pipeline)
@@ -305,7 +309,7 @@ def scan_program(yielded: str, results: str, length: str, reverse: str) -> str:
     }}"""
 
 
-@pytest.mark.parametrize("pipeline", ["materialize-scan-state", "absorb-views,materialize-scan-state", "optimize-rop"])
+@pytest.mark.parametrize("pipeline", ["materialize-scan-state", "optimize-rop"])
 @pytest.mark.parametrize("reverse", ["", "reverse"])
 @pytest.mark.parametrize("length", [0, 1, 3, 4, None, -3])
 @pytest.mark.parametrize("states", STATES)
