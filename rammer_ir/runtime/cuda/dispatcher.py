@@ -59,8 +59,8 @@ def dispatcher_request(bodies: Sequence[tuple[int, Body]], geometry: Geometry, a
 def dispatcher_source(bodies: Sequence[tuple[int, Body]]) -> str:
     """The kernel's text: a switch over the bodies by number, and the dispatcher."""
     serviced = [(number, body) for number, body in bodies if body.service]
-    calls = _switch(f"case {number}: {body.name}(task); break;" for number, body in bodies)
-    service_calls = _switch(f"case {number}: {body.name}_service(task); break;" for number, body in serviced)
+    calls = _switch(f"case {number}: ::{body.name}(task); break;" for number, body in bodies)
+    service_calls = _switch(f"case {number}: ::{body.name}_service(task); break;" for number, body in serviced)
     services = _switch(f"case {number}: return true;" for number, _ in serviced)
     return f"""#include "{PRELUDE}"
 {_declarations([body for _, body in bodies])}
