@@ -387,8 +387,8 @@ class OperatorOp(IRDLOperation):
     """
     One rOperator: a fusion group, the unit that is cut into rTasks and scheduled.
 
-    The region takes the operands and yields the results. It holds generics (and constants): of each, only the last
-    values leave the group, so that everything between them lives in registers or shared memory of one rTask.
+    The region takes the operands and yields the results: those of its last generic, the root. It holds generics (and
+    constants); what lies between them lives in registers or shared memory of one rTask.
 
     Example:
     ```mlir
@@ -429,6 +429,10 @@ class OperatorOp(IRDLOperation):
         for op in self.body.block.ops:
             if not isinstance(op, GenericOp | ConstantOp | YieldOp):
                 raise VerifyException(f"an rOperator holds generics and constants, not {op.name}")
+        generics = [op for op in self.body.block.ops if isinstance(op, GenericOp)]
+        yielded = cast("YieldOp", self.body.block.last_op).values
+        if not generics or len(yielded) != len(generics[-1].res) or set(yielded) != set(generics[-1].res):
+            raise VerifyException("an rOperator yields the results of its last generic, each once")
 
     def print(self, printer: Printer) -> None:
         print_operand_group(printer, "ins", self.inputs)

@@ -348,6 +348,41 @@ rop.operator {
 
 // -----
 
+// CHECK: an rOperator yields the results of its last generic, each once
+%x = "test.op"() : () -> tensor<4xf32>
+%r = rop.operator ins(%x : tensor<4xf32>) {
+^bb0(%a: tensor<4xf32>):
+  rop.yield %a : tensor<4xf32>
+} -> tensor<4xf32>
+
+// -----
+
+// CHECK: an rOperator yields the results of its last generic, each once
+%r:2 = rop.operator {
+  %one = rop.generic bounds [4] maps [affine_map<(d) -> (d)>] {
+    %v = arith.constant 1.0 : f32
+    rop.yield %v : f32
+  } -> tensor<4xf32>
+  rop.yield %one, %one : tensor<4xf32>, tensor<4xf32>
+} -> tensor<4xf32>, tensor<4xf32>
+
+// -----
+
+// CHECK: an rOperator yields the results of its last generic, each once
+%r = rop.operator {
+  %one = rop.generic bounds [4] maps [affine_map<(d) -> (d)>] {
+    %v = arith.constant 1.0 : f32
+    rop.yield %v : f32
+  } -> tensor<4xf32>
+  %two = rop.generic bounds [4] maps [affine_map<(d) -> (d)>] {
+    %v = arith.constant 2.0 : f32
+    rop.yield %v : f32
+  } -> tensor<4xf32>
+  rop.yield %one : tensor<4xf32>
+} -> tensor<4xf32>
+
+// -----
+
 // CHECK: a scan needs at least one result
 %n, %x, %h = "test.op"() : () -> (index, tensor<10x4xf32>, tensor<4xf32>)
 rop.scan %n scanned(%x : tensor<10x4xf32>) {
