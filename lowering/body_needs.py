@@ -19,9 +19,9 @@ class BodyNeeds:
     chunk_bytes: int
 
 
-def bodies_of(module: ModuleOp) -> dict[str, BodyOp]:
-    """The bodies of a module by name."""
-    return {op.sym_name.data: op for op in module.ops if isinstance(op, BodyOp)}
+def needs_by_body(module: ModuleOp) -> dict[str, BodyNeeds]:
+    """What the bodies of a module need, by name; raises CompileError for arrays of unknown size."""
+    return {op.sym_name.data: body_needs(op) for op in module.ops if isinstance(op, BodyOp)}
 
 
 def body_needs(body: BodyOp) -> BodyNeeds:

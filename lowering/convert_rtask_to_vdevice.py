@@ -26,7 +26,7 @@ from rammer_ir.dialects.rtask import DispatchOp, KernelOp
 from rammer_ir.dialects.vdevice import BufferOp, ForOp, LaunchOp, ProgramOp, RunOp, WeightOp
 from rammer_ir.errors import PassError
 from rammer_ir.locations import builder_at, describe_op, location_of
-from rammer_ir.lowering.body_needs import bodies_of
+from rammer_ir.lowering.body_needs import needs_by_body
 from rammer_ir.lowering.launch_budget import LaunchBudget, launch_budget
 from rammer_ir.pass_api import Pass
 from rammer_ir.scheduling.overwritten import check_not_overwritten
@@ -52,7 +52,7 @@ class ConvertRtaskToVdevice(Pass):
         kernels = kernels_of(op)
         check_not_overwritten(function.body.block, kernels)
         used = {nested.kernel.string_value() for nested in function.walk() if isinstance(nested, DispatchOp)}
-        budget = launch_budget((kernels[name] for name in sorted(used)), bodies_of(op), device)
+        budget = launch_budget((kernels[name] for name in sorted(used)), needs_by_body(op), device)
         program = _Conversion(function, kernels, device.sym_name.data, device.veus, budget).program()
         builder_at(InsertPoint.before(function), location_of(function)).insert(program)
         function.detach()

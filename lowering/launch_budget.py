@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rammer_ir.dialects.block import BodyOp
 from rammer_ir.dialects.rtask import KernelOp
 from rammer_ir.dialects.vdevice import DeviceOp
 from rammer_ir.errors import PassError
 from rammer_ir.locations import describe_op
-from rammer_ir.lowering.body_needs import BodyNeeds, body_needs
+from rammer_ir.lowering.body_needs import BodyNeeds
 from rammer_ir.scheduling.budget import (
     FEWEST_RING_SLOTS,
     RUNTIME_BYTES,
@@ -31,7 +30,7 @@ class LaunchBudget:
     registers: int
 
 
-def launch_budget(kernels: Iterable[KernelOp], bodies: Mapping[str, BodyOp], device: DeviceOp) -> LaunchBudget:
+def launch_budget(kernels: Iterable[KernelOp], bodies: Mapping[str, BodyNeeds], device: DeviceOp) -> LaunchBudget:
     """
     The least that all bodies need, with as much ring as fits and all registers.
 
@@ -60,11 +59,11 @@ def launch_budget(kernels: Iterable[KernelOp], bodies: Mapping[str, BodyOp], dev
     return LaunchBudget(compute, service, slots, chunk, scratch, registers)
 
 
-def _needs(kernel: KernelOp, bodies: Mapping[str, BodyOp]) -> BodyNeeds:
+def _needs(kernel: KernelOp, bodies: Mapping[str, BodyNeeds]) -> BodyNeeds:
     assert kernel.implementation is not None
     name = kernel.implementation.string_value()
     if name not in bodies:
         raise PassError(
             f"@{kernel.sym_name.data} is implemented by @{name}, which is no body", location=describe_op(kernel)
         )
-    return body_needs(bodies[name])
+    return bodies[name]

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
-from rammer_ir.dialects.block import BodyOp
 from rammer_ir.dialects.vdevice import DeviceOp, LaunchOp
 from rammer_ir.errors import VerificationError
 from rammer_ir.locations import describe_op
-from rammer_ir.lowering.body_needs import bodies_of, body_needs
+from rammer_ir.lowering.body_needs import BodyNeeds, needs_by_body
 from rammer_ir.pass_api import Pass
 from rammer_ir.scheduling.budget import FEWEST_RING_SLOTS, MOST_REGISTERS, RUNTIME_BYTES
 from rammer_ir.scheduling.program_checks import check_accesses, check_arena, check_pins, check_tasks, pinned_bytes
@@ -32,7 +31,7 @@ class VerifyProgram(Pass):
     name = "verify-program"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        bodies = bodies_of(op)
+        bodies = needs_by_body(op)
         for program in programs_of(op):
             device = device_of(op, program.device.string_value())
             form = read_program(op, program)
@@ -76,15 +75,15 @@ def _check_budget(launch: LaunchOp, device: DeviceOp) -> None:
         )
 
 
-def _check_bodies(form: ProgramForm, launch: LaunchOp, bodies: Mapping[str, BodyOp]) -> None:
+def _check_bodies(form: ProgramForm, launch: LaunchOp, bodies: Mapping[str, BodyNeeds]) -> None:
     """The launch has what the bodies of its kernels need."""
     for run in form.runs.values():
         if not launch.is_ancestor(run.op) or run.kernel.implementation is None:
             continue
-        body = bodies.get(run.kernel.implementation.string_value())
-        if body is None:
+        name = run.kernel.implementation.string_value()
+        needs = bodies.get(name)
+        if needs is None:
             continue
-        needs = body_needs(body)
         problem: str | None = None
         if needs.threads != launch.threads:
             problem = f"has {needs.threads} threads in a launch of {launch.threads}"
@@ -95,4 +94,4 @@ def _check_bodies(form: ProgramForm, launch: LaunchOp, bodies: Mapping[str, Body
         elif needs.chunk_bytes and launch.ring_slots < FEWEST_RING_SLOTS:
             problem = f"needs a ring of {FEWEST_RING_SLOTS} slots, the launch has {launch.ring_slots}"
         if problem is not None:
-            raise VerificationError(f"body @{body.sym_name.data} {problem}", location=describe_op(run.op))
+            raise VerificationError(f"body @{name} {problem}", location=describe_op(run.op))

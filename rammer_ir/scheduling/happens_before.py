@@ -80,23 +80,21 @@ def order_tasks(schedule: Schedule, table: SignalTable) -> tuple[Ordering, Early
 
 
 class _Rows:
-    """A growing table of clocks."""
+    """A table of clocks that is filled row by row; row 0 is that of a vEU which knows nothing."""
 
-    def __init__(self, veus: int) -> None:
-        self._table = np.zeros((64, veus), np.int32)
+    def __init__(self, capacity: int, veus: int) -> None:
+        # Of what is allocated only what is written takes memory.
+        self._table = np.empty((capacity + 1, veus), np.int32)
+        self._table[0] = 0
         self._count = 1
 
-    def add(self, rows: Clock) -> Integers:
-        """The numbers of the rows added."""
-        end = self._count + len(rows)
-        if end > len(self._table):
-            larger = np.empty((max(end, 2 * len(self._table)), self._table.shape[1]), np.int32)
-            larger[: self._count] = self._table[: self._count]
-            self._table = larger
-        self._table[self._count : end] = rows
-        numbers = np.arange(self._count, end)
+    def join(self, numbers: Integers, learned: Clock) -> Integers:
+        """Adds the joins of rows with what is learned, row by row; the numbers of the new ones."""
+        end = self._count + len(numbers)
+        np.maximum(self._table[numbers], learned, out=self._table[self._count : end])
+        added = np.arange(self._count, end)
         self._count = end
-        return numbers
+        return added
 
     def take(self, numbers: Integers) -> Clock:
         return self._table[numbers]
@@ -196,7 +194,9 @@ class _Walk:
         self._needs = {number: requirements(run) for number, run in schedule.runs() if run.waits}
         places = [table.places_of(needs) for needs in self._needs.values()]
         self._publications = _Publications(schedule, table, np.concatenate([np.zeros(0, np.int64), *places]))
-        self._rows = _Rows(schedule.veus)
+        barriers = sum(isinstance(step, Barrier) for step in schedule.steps)
+        waiting = sum(len(np.unique(needs.owners)) for needs in self._needs.values())
+        self._rows = _Rows(barriers + waiting, schedule.veus)
         self._current = np.zeros(schedule.veus, np.int64)
         self._done = np.zeros(schedule.veus, np.int32)
         self._veus = np.concatenate([np.zeros(0, np.int64), *(run.veus for _, run in schedule.runs())])
@@ -214,7 +214,7 @@ class _Walk:
         group = slice(barrier.first, barrier.last)
         joined = self._rows.take(self._current[group]).max(axis=0)
         joined[group] = self._done[group]
-        self._current[group] = self._rows.add(joined[None, :])[0]
+        self._current[group] = self._rows.join(np.zeros(1, np.int64), joined[None, :])[0]
 
     def run(self, number: int, run: TaskRun) -> None:
         """Tasks in text order; where none waits for another of its run, at once, else in batches."""
@@ -268,17 +268,9 @@ class _Walk:
         sequence = np.argsort(rank, kind="stable")
         for tasks in np.split(sequence, np.flatnonzero(np.diff(rank[sequence])) + 1):
             waiting = tasks[kind[tasks] >= 0]
-            self._learn_rows(veus[waiting], learned[kind[waiting]])
+            self._current[veus[waiting]] = self._rows.join(self._current[veus[waiting]], learned[kind[waiting]])
             clock_of[tasks] = self._current[veus[tasks]]
         return clock_of
-
-    def _learn_rows(self, veus: Integers, learned: Clock) -> None:
-        """Each vEU, named once, joins a row into its clock."""
-        rows = self._rows.take(self._current[veus])
-        learned[np.arange(len(veus)), veus] = 0
-        gains = np.flatnonzero((learned > rows).any(axis=1))
-        if len(gains):
-            self._current[veus[gains]] = self._rows.add(np.maximum(rows[gains], learned[gains]))
 
     def _learn(self, places: Integers, starts: Integers) -> tuple[Clock, Integers]:
         """What groups of places, which begin at `starts`, tell: the different rows, and which is each group's."""
