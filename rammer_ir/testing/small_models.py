@@ -13,11 +13,11 @@ from rammer_ir.testing.onnx_models import Arrays, graph_model
 OPSET: Final = 21
 
 
-def convolution_model() -> onnx.ModelProto:
+def convolution_model(channels: int = 4, size: int = 18) -> onnx.ModelProto:
     """
     A convolution and a pool, two convolutions side by side whose results are concatenated, and the mean of each image.
 
-    Input [1, 3, 18, 18], output [1, 28, 1, 1].
+    Input [1, 3, size, size], output [1, 7 * channels, 1, 1].
     """
     generator = np.random.default_rng(0)
 
@@ -28,7 +28,11 @@ def convolution_model() -> onnx.ModelProto:
             "bias": generator.standard_normal(shape[0]).astype(np.float32),
         }
 
-    layers = {"first": filters(16, 3, 3, 3), "narrow": filters(12, 16, 1, 1), "wide": filters(16, 16, 3, 3)}
+    layers = {
+        "first": filters(4 * channels, 3, 3, 3),
+        "narrow": filters(3 * channels, 4 * channels, 1, 1),
+        "wide": filters(4 * channels, 4 * channels, 3, 3),
+    }
     nodes = [
         *_convolution("first", "x", pads=[1, 1, 1, 1]),
         helper.make_node("MaxPool", ["first"], ["pooled"], "pool", kernel_shape=[2, 2], strides=[2, 2]),
@@ -38,7 +42,7 @@ def convolution_model() -> onnx.ModelProto:
         helper.make_node("GlobalAveragePool", ["joined"], ["y"], "mean"),
     ]
     constants = {f"{name}_{part}": array for name, parts in layers.items() for part, array in parts.items()}
-    image = {"x": np.zeros((1, 3, 18, 18), np.float32)}
+    image = {"x": np.zeros((1, 3, size, size), np.float32)}
     return graph_model(nodes, image, ["y"], constants=constants, opset=OPSET)
 
 

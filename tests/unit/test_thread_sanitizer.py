@@ -1,0 +1,53 @@
+"""Compiled models on several CPU threads under ThreadSanitizer: silent, and not without any one of their barriers."""
+
+from pathlib import Path
+
+import onnx
+import pytest
+from xdsl.dialects.builtin import ModuleOp
+
+from rammer_ir.comparison import compare, run_onnxruntime
+from rammer_ir.context import new_context
+from rammer_ir.dialects.vdevice import BarrierOp, ForOp
+from rammer_ir.errors import DeviceError, VerificationError
+from rammer_ir.pass_pipeline import parse_pass_pipeline, run_passes
+from rammer_ir.runtime.cache import CompileCache
+from rammer_ir.runtime.host.executable import Executable, build_executable
+from rammer_ir.testing.lowered_models import LoweredModel, lower_model
+from rammer_ir.testing.small_models import SMALL_MODELS, small_inputs
+
+PIPELINE = "set-device{device=host veus=3},persistent"
+RUNS = 3
+
+every_model = pytest.mark.parametrize("name", SMALL_MODELS)
+
+
+def sanitized(lowered: LoweredModel, model: onnx.ModelProto, folder: Path) -> Executable:
+    """The model with its inputs; compiled bodies go to the tests' cache folder."""
+    image, weights = lowered.encode()
+    return build_executable(image, small_inputs(model), weights, folder=folder, cache=CompileCache())
+
+
+def barriers(module: ModuleOp) -> list[BarrierOp]:
+    return [op for op in module.walk() if isinstance(op, BarrierOp)]
+
+
+@every_model
+def test_models_have_no_race_unless_a_barrier_is_missing(name: str, tmp_path: Path) -> None:
+    model = SMALL_MODELS[name]()
+    lowered = lower_model(model, PIPELINE)
+    outputs = sanitized(lowered, model, tmp_path).run(runs=RUNS)
+    comparison = compare(outputs, run_onnxruntime(model, small_inputs(model)))
+    assert comparison.is_close, comparison
+    count = len(barriers(lowered.module))
+    assert count >= 3
+    assert any(isinstance(barrier.parent_op(), ForOp) for barrier in barriers(lowered.module)) == (name == "lstm")
+    for number in range(count):
+        broken = LoweredModel(lowered.module.clone(), lowered.weights)
+        barrier = barriers(broken.module)[number]
+        barrier.detach()
+        barrier.erase()
+        with pytest.raises(VerificationError, match="race on"):
+            run_passes(new_context(), broken.module, parse_pass_pipeline("verify-program"))
+        with pytest.raises(DeviceError, match="data race"):
+            sanitized(broken, model, tmp_path).run(runs=RUNS)
