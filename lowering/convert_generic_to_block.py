@@ -11,7 +11,7 @@ from xdsl.ir import Attribute, OpResult, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from rammer_ir.dialects.block import BarrierOp, BodyOp, Level, MemorySpace
-from rammer_ir.dialects.rop import GenericOp, TilingAttr
+from rammer_ir.dialects.rop import GenericOp, TilingAttr, tensor_type
 from rammer_ir.dialects.rtask import KernelOp
 from rammer_ir.lowering.bodies.body_builder import BodyBuilder
 from rammer_ir.lowering.bodies.combining import combine
@@ -76,23 +76,34 @@ def _is_used_once(generic: GenericOp) -> bool:
 
 
 def _write_generic(code: GenericCode, generic: GenericOp) -> None:
-    reduced = generic.reduction_dims()
+    """The loops of a generic: one for its results that are reduced over the same loops of it."""
+    targets = [_target(code, value) for value in generic.res]
+    results: dict[tuple[int, ...], list[int]] = {}
+    for result in range(len(generic.res)):
+        results.setdefault(generic.reduction_dims(result), []).append(result)
+    for reduced, numbers in results.items():
+        _write_results(code, generic, reduced, [(number, targets[number]) for number in numbers])
+    if not generic.into:
+        code.builder.write.add(BarrierOp())
+
+
+def _write_results(
+    code: GenericCode, generic: GenericOp, reduced: Sequence[int], results: Sequence[tuple[int, SSAValue]]
+) -> None:
+    """The loop for some results, each with its target."""
     kept = [dim for dim, bound in enumerate(generic.bounds) if dim not in reduced and bound > 1]
     write = code.builder.write
-    targets = [_target(code, value) for value in generic.res]
     is_long = prod(generic.bounds[dim] for dim in reduced) >= FEWEST_FOR_A_WARP
     level = Level.WARP if is_long else Level.THREAD
     points = code.builder.parameter(prod(generic.bounds[dim] for dim in kept))
     with write.parallel(level, points) as point:
         dims = _decode(code, generic, kept, point)
-        guards = code.guards(generic, dims)
+        guards = code.guards(generic, dims, reduced)
         if guards:
             with write.when(write.all_of(guards)):
-                _write_point(code, generic, dims, reduced, targets, level)
+                _write_point(code, generic, dims, reduced, results, level)
         else:
-            _write_point(code, generic, dims, reduced, targets, level)
-    if not generic.into:
-        write.add(BarrierOp())
+            _write_point(code, generic, dims, reduced, results, level)
 
 
 def _target(code: GenericCode, value: SSAValue) -> SSAValue:
@@ -138,18 +149,32 @@ def _write_point(
     generic: GenericOp,
     dims: Sequence[SSAValue],
     reduced: Sequence[int],
-    targets: Sequence[SSAValue],
+    results: Sequence[tuple[int, SSAValue]],
     level: Level,
 ) -> None:
-    values = _reduced_values(code, generic, dims, reduced, level) if reduced else code.evaluate(generic, dims)
-    for value, target, result, map_attr in zip(values, targets, generic.res, generic.output_maps, strict=True):
-        address = code.address(generic, map_attr.data, result.type, dims)
+    numbers = [number for number, _ in results]
+    if reduced:
+        values = _reduced_values(code, generic, dims, reduced, numbers, level)
+    else:
+        values = _chosen(code.evaluate(generic, dims), numbers)
+    for value, (number, target) in zip(values, results, strict=True):
+        address = code.address(generic, generic.output_maps[number].data, generic.res[number].type, dims)
         code.builder.write.store(value, target, address)
 
 
+def _chosen(values: Sequence[SSAValue], numbers: Sequence[int]) -> list[SSAValue]:
+    return [values[number] for number in numbers]
+
+
 def _reduced_values(
-    code: GenericCode, generic: GenericOp, dims: Sequence[SSAValue], reduced: Sequence[int], level: Level
+    code: GenericCode,
+    generic: GenericOp,
+    dims: Sequence[SSAValue],
+    reduced: Sequence[int],
+    numbers: Sequence[int],
+    level: Level,
 ) -> Sequence[SSAValue]:
+    """The results with the given numbers at an index of the loops that are kept."""
     write = code.builder.write
     extent = code.builder.parameter(prod(generic.bounds[dim] for dim in reduced))
 
@@ -157,19 +182,20 @@ def _reduced_values(
         inner = _decode(code, generic, reduced, linear)
         return [inner[dim] if dim in reduced else outer for dim, outer in enumerate(dims)]
 
-    kinds = [cast("TensorType[Attribute]", value.type).element_type for value in generic.res]
+    kinds = [tensor_type(generic.res[number]).element_type for number in numbers]
+    combiners = [generic.combiners[number] for number in numbers]
     if level is Level.WARP:
         return [
-            write.warp_reduce(combiner, extent, kind, lambda k, r=result: code.evaluate(generic, at(k))[r])
-            for result, (combiner, kind) in enumerate(zip(generic.combiners, kinds, strict=True))
+            write.warp_reduce(combiner, extent, kind, lambda k, n=number: code.evaluate(generic, at(k))[n])
+            for number, combiner, kind in zip(numbers, combiners, kinds, strict=True)
         ]
-    start = [write.constant(neutral_element(combiner, kind)) for combiner, kind in zip(generic.combiners, kinds, strict=True)]
+    start = [write.constant(neutral_element(combiner, kind)) for combiner, kind in zip(combiners, kinds, strict=True)]
 
     def step(index: SSAValue, sums: Sequence[SSAValue]) -> list[SSAValue]:
-        values = code.evaluate(generic, at(index))
+        values = _chosen(code.evaluate(generic, at(index)), numbers)
         return [
             combine(write, combiner, total, value)
-            for combiner, total, value in zip(generic.combiners, sums, values, strict=True)
+            for combiner, total, value in zip(combiners, sums, values, strict=True)
         ]
 
     return write.loop_carrying(extent, start, step)

@@ -93,9 +93,7 @@ class BodyBuilder:
             case _:
                 raise ValueError(f"not an affine expression: {expression}")
 
-    def _binary(
-        self, kind: AffineBinaryOpKind, left: SSAValue, right: SSAValue, *, is_positive: bool
-    ) -> SSAValue:
+    def _binary(self, kind: AffineBinaryOpKind, left: SSAValue, right: SSAValue, *, is_positive: bool) -> SSAValue:
         if kind is AffineBinaryOpKind.Add:
             return self.write.plus(left, right)
         if kind is AffineBinaryOpKind.Mul:

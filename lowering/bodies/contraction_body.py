@@ -127,7 +127,9 @@ class ContractionBody:
             column = write.modulo(thread, write.index(shape.block_m))
             first_row = write.divide(thread, write.index(shape.block_m))
             stage = write.modulo(chunk, write.index(shape.stages))
-            parts = [write.as_index(write.load(self.column, write.index(i))) for i in range(len(x_parts(self.view)) + 1)]
+            parts = [
+                write.as_index(write.load(self.column, write.index(i))) for i in range(len(x_parts(self.view)) + 1)
+            ]
             more = write.less(chunk, chunks)
             exists = write.all_of([more, write.less(write.index(0), parts.pop())])
             if self.roles.channels:

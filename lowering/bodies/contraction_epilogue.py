@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from math import prod
-from typing import TypeVar, cast
+from typing import cast
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import TensorType, i32
 from xdsl.ir import Attribute, OpResult, SSAValue
-from xdsl.ir.affine import AffineDimExpr
 
 from rammer_ir.dialects.block import BarrierOp, Level, MemorySpace
 from rammer_ir.dialects.rop import Combiner, GenericOp
@@ -18,8 +17,8 @@ from rammer_ir.lowering.bodies.body_builder import BodyBuilder
 from rammer_ir.lowering.bodies.contraction_shape import ContractionShape
 from rammer_ir.lowering.bodies.generic_code import GenericCode
 from rammer_ir.lowering.bodies.kernel_view import KernelView
+from rammer_ir.lowering.bodies.loop_correspondence import corresponding_loops
 from rammer_ir.lowering.bodies.writer import neutral_element
-T = TypeVar("T")
 
 
 class _StagedCode(GenericCode):
@@ -35,26 +34,6 @@ class _StagedCode(GenericCode):
         if array is None or self.element is None:
             return super().read(generic, position, dims)
         return self.builder.write.load(array, self.element)
-
-
-def corresponding_loops(generics: Sequence[GenericOp], target: GenericOp, loops: Sequence[T], missing: T) -> list[T]:
-    """
-    What corresponds, in the loops of a later generic, to something for each loop of the first.
-
-    Loops correspond where one generic writes and the other reads the same dimension of a local tensor.
-    """
-    known: dict[GenericOp, list[T]] = {generics[0]: list(loops)}
-    for generic in generics[1:]:
-        mapped = [missing] * len(generic.bounds)
-        for value, read_map in zip(generic.inputs, generic.input_maps, strict=True):
-            if not isinstance(value, OpResult) or not isinstance(value.op, GenericOp):
-                continue
-            written = value.op.output_maps[value.index].data.results
-            for source, read in zip(written, read_map.data.results, strict=True):
-                if isinstance(source, AffineDimExpr) and isinstance(read, AffineDimExpr):
-                    mapped[read.position] = known[value.op][source.position]
-        known[generic] = mapped
-    return known[target]
 
 
 class ContractionEpilogue:
@@ -91,7 +70,9 @@ class ContractionEpilogue:
         linear = linearize(self.root.output_maps[0].data, shape, *self.view.ranges(self.root)).results[0]
         form = linear_form(linear)
         fast = self.roles.m[-1]
-        names: list[int | None] = corresponding_loops(self.view.generics, self.root, list(range(len(self.first.bounds))), None)
+        names: list[int | None] = corresponding_loops(
+            self.view.generics, self.root, list(range(len(self.first.bounds))), None
+        )
         return form is not None and fast in names and form.dims.get(names.index(fast)) == 1
 
     def column_conditions(self, column: SSAValue, loops: Sequence[SSAValue]) -> list[SSAValue]:
@@ -117,9 +98,8 @@ class ContractionEpilogue:
                 loops, _, place = self._place(thread, element)
                 total = self._total(partial, place)
                 self.code.local = {self.first.res[0]: lambda _: total}
-                for generic in self.rest[:-1]:
-                    result = cast("OpResult", generic.res[0])
-                    self.code.local[result] = self.code.evaluate_in_place(result)
+                for result in (result for generic in self.rest[:-1] for result in generic.res):
+                    self.code.local[result] = self.code.evaluate_in_place(cast("OpResult", result))
                 self.code.element = element
                 self._write_element(loops, element, total)
 

@@ -1,17 +1,18 @@
 """Code for the elements of a kernel's generics: reads, scalar bodies, and generics evaluated where they are used."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, TensorType, UnitAttr
 from xdsl.ir import Attribute, OpResult, SSAValue
 from xdsl.ir.affine import AffineDimExpr, AffineExpr, AffineMap
 
-from rammer_ir.dialects.rop import GenericOp, IndexOp, YieldOp
+from rammer_ir.dialects.rop import GenericOp, IndexOp, YieldOp, tensor_type
 from rammer_ir.indexing.ranges import expression_range
 from rammer_ir.indexing.simplify import linearize
 from rammer_ir.lowering.bodies.body_builder import BodyBuilder
 from rammer_ir.lowering.bodies.kernel_view import KernelView
+from rammer_ir.lowering.bodies.loop_correspondence import loops_of_root
 
 Reader = Callable[[Sequence[SSAValue]], SSAValue]
 """Gives the element of a task's local tensor at an index."""
@@ -31,7 +32,9 @@ class GenericCode:
         self.symbols = symbols
         self.local: dict[SSAValue, Reader] = {}
 
-    def address(self, generic: GenericOp, affine_map: AffineMap, tensor: Attribute, dims: Sequence[SSAValue]) -> SSAValue:
+    def address(
+        self, generic: GenericOp, affine_map: AffineMap, tensor: Attribute, dims: Sequence[SSAValue]
+    ) -> SSAValue:
         """The linear index that a map gives in a row-major tensor."""
         shape = cast("TensorType[Attribute]", tensor).get_shape()
         linear = linearize(affine_map, shape, *self.view.ranges(generic))
@@ -65,39 +68,71 @@ class GenericCode:
         """Whether it counts the steps of the loop around: those rows exist by the meaning of the loop."""
         return self.view.kernel.loops > 0 and not expression.used_dims()
 
-    def guards(self, generic: GenericOp, dims: Sequence[SSAValue]) -> list[SSAValue]:
-        """Conditions for an index of a tile's loops to be computed: not beyond the tensors it reads and writes."""
-        conditions: list[SSAValue] = []
+    def guards(self, generic: GenericOp, dims: Sequence[SSAValue], reduced: Sequence[int]) -> list[SSAValue]:
+        """
+        Conditions for an index of a tile's loops to be computed, before the `reduced` loops run.
+
+        A tile may overhang: the index must be one whose results are written in the end, and in range of what is read.
+        """
+        write = self.builder.write
+        ranges = self.view.ranges(generic)
+        return [
+            write.in_range(self.builder.index(expression, dims, self.symbols, ranges), self.builder.parameter(extent))
+            for expression, extent in dict.fromkeys(self._limits(generic, reduced))
+        ]
+
+    def _limits(self, generic: GenericOp, reduced: Sequence[int]) -> Iterator[tuple[AffineExpr, int]]:
+        """Expressions of a generic's loops that must be below an extent."""
         for value, map_attr, pad in zip(generic.inputs, generic.input_maps, generic.pads, strict=True):
             if isinstance(pad, UnitAttr) and self.view.read_number(value) is not None:
-                conditions += self.in_range(generic, map_attr.data, value.type, dims)
-        for value, map_attr in zip(generic.res, generic.output_maps, strict=True):
-            conditions += self.in_range(generic, map_attr.data, value.type, dims)
-        return conditions
+                for limit in self.unsure_dimensions(generic, map_attr.data, value.type):
+                    if not limit[0].used_dims().intersection(reduced):
+                        yield limit
+        if generic.into:
+            for value, map_attr in zip(generic.res, generic.output_maps, strict=True):
+                yield from self.unsure_dimensions(generic, map_attr.data, value.type)
+        else:
+            yield from self._limits_of_root(generic)
+
+    def _limits_of_root(self, generic: GenericOp) -> Iterator[tuple[AffineExpr, int]]:
+        """What must hold for the root to write its results, for the loops that correspond to its own."""
+        root = self.view.generics[-1]
+        loops = loops_of_root(self.view.generics, generic)
+        dims = [AffineExpr.dimension(loops.get(dim, 0)) for dim in range(len(root.bounds))]
+        symbols = [AffineExpr.symbol(position) for position in range(len(self.symbols))]
+        for value, map_attr in zip(root.res, root.output_maps, strict=True):
+            for expression, extent in self.unsure_dimensions(root, map_attr.data, value.type):
+                if loops.keys() >= expression.used_dims():
+                    yield expression.replace_dims_and_symbols(dims, symbols), extent
 
     def read(self, generic: GenericOp, position: int, dims: Sequence[SSAValue]) -> SSAValue:
         """The element of an input at an index of the loops; the pad value out of range."""
         value, pad = generic.inputs[position], generic.pads[position]
-        affine_map = generic.input_maps[position].data
+        if isinstance(pad, UnitAttr):
+            return self._load(generic, position, dims)
+        conditions = self.in_range(generic, generic.input_maps[position].data, value.type, dims)
+        if not conditions:
+            return self._load(generic, position, dims)
+        assert isinstance(pad, FloatAttr | IntegerAttr)
+        write = self.builder.write
+        return write.choose(
+            write.all_of(conditions),
+            lambda: self._load(generic, position, dims),
+            lambda: write.constant(pad),
+            tensor_type(value).element_type,
+        )
+
+    def _load(self, generic: GenericOp, position: int, dims: Sequence[SSAValue]) -> SSAValue:
+        value, affine_map = generic.inputs[position], generic.input_maps[position].data
         if value in self.local:
             ranges = self.view.ranges(generic)
             indices = [self.builder.index(result, dims, self.symbols, ranges) for result in affine_map.results]
             return self.local[value](indices)
         number = self.view.read_number(value)
         assert number is not None, "a kernel reads its operands and what it computed"
-
-        def load() -> SSAValue:
-            address = self.address(generic, affine_map, value.type, dims)
-            return self.builder.write.load(self.builder.operand(number), address)
-
-        if isinstance(pad, UnitAttr):
-            return load()
-        conditions = self.in_range(generic, affine_map, value.type, dims)
-        if not conditions:
-            return load()
-        assert isinstance(pad, FloatAttr | IntegerAttr)
-        write = self.builder.write
-        return write.choose(write.all_of(conditions), load, lambda: write.constant(pad), pad.type)
+        return self.builder.write.load(
+            self.builder.operand(number), self.address(generic, affine_map, value.type, dims)
+        )
 
     def compute(self, generic: GenericOp, dims: Sequence[SSAValue], inputs: Sequence[SSAValue]) -> list[SSAValue]:
         """What the scalar body yields for an index, given its inputs' elements."""

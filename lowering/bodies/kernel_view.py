@@ -41,8 +41,7 @@ class KernelView:
     def operands(self, constants: Sequence[Attribute] = ()) -> list[tuple[Attribute, MemorySpace]]:
         """Element type and memory space of what a body gets: tensors read, constants (weights), tensors written."""
         read = [
-            (_element(argument), space)
-            for argument, space in zip(self.kernel.read_arguments, self.spaces, strict=True)
+            (_element(argument), space) for argument, space in zip(self.kernel.read_arguments, self.spaces, strict=True)
         ]
         written = [(_element(argument), MemorySpace.GLOBAL) for argument in self.kernel.written_arguments]
         return [*read, *((element, MemorySpace.WEIGHTS) for element in constants), *written]

@@ -9,7 +9,14 @@ from xdsl.builder import Builder
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import AffineMapAttr, IndexType, IntegerAttr, TensorType, i32
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
-from xdsl.ir.affine import AffineBinaryOpExpr, AffineBinaryOpKind, AffineConstantExpr, AffineDimExpr, AffineExpr, AffineMap
+from xdsl.ir.affine import (
+    AffineBinaryOpExpr,
+    AffineBinaryOpKind,
+    AffineConstantExpr,
+    AffineDimExpr,
+    AffineExpr,
+    AffineMap,
+)
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from rammer_ir.dialects.rop import GenericOp, IndexOp, TilingAttr, WeightOp, YieldOp
@@ -82,9 +89,7 @@ class TapTable:
             field = _expression(builder, self.fields[position], number)
             value = builder.insert(arith.SelectOp(chosen, field, value)).result
         builder.insert(YieldOp(builder.insert(arith.IndexCastOp(value, i32))))
-        table = GenericOp(
-            [self.entries, FIELDS], [AffineMapAttr(AffineMap.identity(2))], [], [self.type], Region(body)
-        )
+        table = GenericOp([self.entries, FIELDS], [AffineMapAttr(AffineMap.identity(2))], [], [self.type], Region(body))
         weight = WeightOp(self.name, self.type, recipe=Region(Block([table, YieldOp(table)])))
         weight.location = op.location
         Rewriter.insert_op(weight, InsertPoint.before(op))

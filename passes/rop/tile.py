@@ -46,8 +46,12 @@ def _contraction_tilings(operator: OperatorOp, device: DeviceOp) -> Iterator[Til
     first = generics_of(operator)[0]
     root = generics_of(operator)[-1]
     dimensions = {dimension.loops[0]: dimension for dimension in task_dimensions(operator)}
-    whole = {dimension.loops[-1] for dimension in dimensions.values() if _is_part_of_larger(operator, dimension.loops[-1])}
-    for shape in contraction_tiles(device.kind.data, [first.bounds[dim] for dim in contraction.m], first.bounds[contraction.n]):
+    whole = {
+        dimension.loops[-1] for dimension in dimensions.values() if _is_part_of_larger(operator, dimension.loops[-1])
+    }
+    for shape in contraction_tiles(
+        device.kind.data, [first.bounds[dim] for dim in contraction.m], first.bounds[contraction.n]
+    ):
         tile = list(root.bounds)
         for dim in contraction.batch:
             tile[dimensions[dim].loops[-1]] = 1

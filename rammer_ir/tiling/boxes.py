@@ -23,12 +23,8 @@ def touched_box(
     """
     symbols = (*extent_ranges(grid), *(Range(0, 2**31) for _ in range(loops)))
     simplified = simplify_map(affine_map, extent_ranges(bounds), symbols)
-    parts = [
-        _interval(result, bounds, extent) for result, extent in zip(simplified.results, shape, strict=True)
-    ]
-    origin = AffineMap(
-        len(grid), loops, tuple(_symbols_as_coordinates(start, len(grid), loops) for start, _ in parts)
-    )
+    parts = [_interval(result, bounds, extent) for result, extent in zip(simplified.results, shape, strict=True)]
+    origin = AffineMap(len(grid), loops, tuple(_symbols_as_coordinates(start, len(grid), loops) for start, _ in parts))
     return BoxAttr(AffineMapAttr(origin), [size for _, size in parts])
 
 

@@ -143,9 +143,7 @@ def _dimensions_out_of_range(generic: GenericOp, number: int) -> tuple[int, ...]
     return dimensions_out_of_range(generic.input_maps[number].data, generic.bounds, value.type.get_shape())
 
 
-def dimensions_out_of_range(
-    affine_map: AffineMap, bounds: tuple[int, ...], shape: tuple[int, ...]
-) -> tuple[int, ...]:
+def dimensions_out_of_range(affine_map: AffineMap, bounds: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
     """Dimensions of a tensor in which a map without symbols may leave it, over a box of loops."""
     ranges = map_ranges(affine_map, extent_ranges(bounds))
     return tuple(

@@ -38,7 +38,9 @@ def cuts_of(operator: OperatorOp, tiling: TilingAttr) -> tuple[Cut, ...]:
     """The dimensions that a tiling cuts; raises RammerError where it cuts one that is no task dimension."""
     root = generics_of(operator)[-1]
     if len(tiling.tile) != len(root.bounds):
-        raise RammerError(f"tiling {tiling} has {len(tiling.tile)} sizes for a generic of {len(root.bounds)} dimensions")
+        raise RammerError(
+            f"tiling {tiling} has {len(tiling.tile)} sizes for a generic of {len(root.bounds)} dimensions"
+        )
     by_loop = {dimension.loops[-1]: dimension for dimension in task_dimensions(operator)}
     cuts: list[Cut] = []
     for dim, (size, bound) in enumerate(zip(tiling.tile, root.bounds, strict=True)):
@@ -209,8 +211,7 @@ class TiledOperator:
         for cut in self.cuts:
             plain = AffineExpr.dimension(cut.dimension.loops[number])
             clipped = any(
-                result == plain and shape[dim] == cut.dimension.extent
-                for dim, result in enumerate(affine_map.results)
+                result == plain and shape[dim] == cut.dimension.extent for dim, result in enumerate(affine_map.results)
             )
             if cut.dimension.extent % cut.size and not clipped:
                 raise RammerError(
