@@ -1,16 +1,19 @@
 """Operators with their candidate tilings become kernels and alternatives between them."""
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import StringIO
 from itertools import count
 from typing import cast
 
 from xdsl.builder import Builder
 from xdsl.context import Context
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp, TensorType
+from xdsl.dialects.builtin import ArrayAttr, IndexType, ModuleOp, TensorType
 from xdsl.dialects.tensor import EmptyOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineMap
+from xdsl.printer import Printer
 from xdsl.rewriter import InsertPoint
 
 from rammer_ir.dialects.rop import GenericOp, GetWeightOp, OperatorOp, TilingAttr, WeightOp
@@ -39,10 +42,9 @@ class ConvertRopToRtask(Pass):
     name = "convert-rop-to-rtask"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        builder = Builder(InsertPoint.at_start(op.body.block))
-        packed: dict[PackingKey, str] = {}
+        symbols = _Symbols(Builder(InsertPoint.at_start(op.body.block)))
         for number, operator in enumerate([found for found in op.walk() if isinstance(found, OperatorOp)]):
-            _Conversion(operator, number, builder, packed).run()
+            _Conversion(operator, number, symbols).run()
         for left in op.walk():
             if isinstance(left, OperatorOp) or (isinstance(left, GenericOp) and _is_outside_kernels(left)):
                 raise PassError(f"{left.name} is in no operator with tilings", location=describe_op(left))
@@ -57,19 +59,47 @@ def _is_outside_kernels(generic: GenericOp) -> bool:
     return True
 
 
-class _Conversion:
-    """The conversion of one operator; `module` inserts symbols, `packed` knows packed weights by source and recipe."""
+@dataclass(frozen=True)
+class _Kernel:
+    """A kernel of the module, and which of an operator's inputs it reads and writes (see `TiledOperator`)."""
 
-    def __init__(
-        self, operator: OperatorOp, number: int, module: Builder, packed: dict[PackingKey, str]
-    ) -> None:
+    name: str
+    reads: Sequence[int]
+    destinations: Sequence[int | None]
+
+
+@dataclass(frozen=True)
+class _Symbols:
+    """The symbols that conversions add to the module; equal operators share kernels, equal packings share weights."""
+
+    builder: Builder
+    packed: dict[PackingKey, str] = field(default_factory=dict[PackingKey, str])
+    kernels: dict[tuple[str, TilingAttr], _Kernel] = field(default_factory=dict[tuple[str, TilingAttr], _Kernel])
+
+
+def _meaning(operator: OperatorOp) -> str:
+    """A text that operators share if they compute the same from operands of the same types and kinds."""
+    text = StringIO()
+    Printer(text).print_region(operator.body)
+    numbers: dict[str, str] = {}
+    body = re.sub(r"%\w+", lambda name: numbers.setdefault(name[0], f"%{len(numbers)}"), text.getvalue())
+    weights = [isinstance(value.owner, GetWeightOp) for value in operator.inputs]
+    return f"{weights} {body}"
+
+
+class _Conversion:
+    """The conversion of one operator."""
+
+    def __init__(self, operator: OperatorOp, number: int, symbols: _Symbols) -> None:
         self.operator = operator
         self.number = number
-        self.module = module
-        self.packed = packed
+        self.symbols = symbols
+        self.meaning = _meaning(operator)
 
     def run(self) -> None:
-        candidates = [self._candidate(tiling, name) for tiling, name in zip(self._tilings(), self._names())]
+        candidates = [
+            self._candidate(tiling, name) for tiling, name in zip(self._tilings(), self._names(), strict=False)
+        ]
         alternatives = AlternativesOp(self.operator.inputs, self.operator.result_types, candidates)
         set_location(alternatives, location_of(self.operator))
         rewriter_at(self.operator).replace(self.operator, alternatives)
@@ -87,21 +117,35 @@ class _Conversion:
         block = Block(arg_types=[value.type for value in self.operator.inputs])
         packed = self._packed_weight(tiling)
         replaced, weights = self._packed_operand(packed, block)
-        tiled = TiledOperator(self.operator, cuts_of(self.operator, tiling), replaced)
-        kernel = tiled.kernel(name)
-        kernel.attributes["tiling"] = tiling
-        if packed is not None:
-            kernel.attributes["contraction"] = packed.description()
-        self.module.insert(kernel)
-        reads = [weights.get(number, block.args[number]) for number in tiled.reads]
+        kernel = self._kernel(tiling, name, packed, replaced)
+        reads = [weights.get(number, block.args[number]) for number in kernel.reads]
         into: list[SSAValue] = []
-        for destination, result in zip(tiled.destinations, self.operator.result_types, strict=True):
+        for destination, result in zip(kernel.destinations, self.operator.result_types, strict=True):
             into.append(block.args[destination] if destination is not None else self._empty(block, result))
-        at = [argument for argument in block.args if argument.type.name == "index"]
-        dispatch = DispatchOp(name, reads, into, at)
-        dispatch.location = kernel.location
+        at = [argument for argument in block.args if isinstance(argument.type, IndexType)]
+        dispatch = DispatchOp(kernel.name, reads, into, at)
+        set_location(dispatch, location_of(self.operator))
         block.add_ops([dispatch, YieldOp(*dispatch.res)])
         return Region(block)
+
+    def _kernel(
+        self,
+        tiling: TilingAttr,
+        name: str,
+        packed: PackedWeight | None,
+        replaced: dict[int, tuple[TensorType[Attribute], AffineMap]],
+    ) -> _Kernel:
+        """The kernel of a tiling, that of an equal operator if there is one."""
+        key = (self.meaning, tiling)
+        if key not in self.symbols.kernels:
+            tiled = TiledOperator(self.operator, cuts_of(self.operator, tiling), replaced)
+            kernel = tiled.kernel(name)
+            kernel.attributes["tiling"] = tiling
+            if packed is not None:
+                kernel.attributes["contraction"] = packed.description()
+            self.symbols.builder.insert(kernel)
+            self.symbols.kernels[key] = _Kernel(name, tiled.reads, tiled.destinations)
+        return self.symbols.kernels[key]
 
     def _empty(self, block: Block, tensor: Attribute) -> SSAValue:
         empty = EmptyOp([], cast("TensorType[Attribute]", tensor))
@@ -136,11 +180,11 @@ class _Conversion:
         source = self.operator.inputs[number].owner
         assert isinstance(source, GetWeightOp)
         source_name = source.weight.string_value()
-        name = f"{source_name}_packed{len(self.packed)}"
+        name = f"{source_name}_packed{len(self.symbols.packed)}"
         key = (source_name, weight.type, weight.source_map())
-        if key not in self.packed:
-            self.packed[key] = name
+        if key not in self.symbols.packed:
+            self.symbols.packed[key] = name
             recipe = weight.recipe(source_name, name)
             set_location(recipe, location_of(source))
-            self.module.insert(recipe)
-        return self.packed[key]
+            self.symbols.builder.insert(recipe)
+        return self.symbols.packed[key]
