@@ -215,9 +215,9 @@ def test_the_dispatcher_calls_bodies_by_their_numbers() -> None:
     bodies = [(3, Body("first", "", service=True)), (7, Body("second", "", service=False))]
     source = dispatcher_source(bodies)
     for text in (
-        "case 3: first(task);",
-        "case 7: second(task);",
-        "case 3: first_service(task);",
+        "case 3: ::first(task);",
+        "case 7: ::second(task);",
+        "case 3: ::first_service(task);",
         "case 3: return true;",
     ):
         assert text in source
