@@ -3,8 +3,8 @@ Three models on a GPU under both strategies: right, repeatable, and how long the
 
     python benchmarks/acceptance.py [--launches 10000] [--output docs/results/acceptance.md] [--commit HASH]
 
-Every model is compared with onnxruntime on fresh random inputs; the persistent programs are launched many times in a row,
-and each launch's outputs must be equal to the first one's, bit for bit.
+Every model is compared with onnxruntime on fresh random inputs; the persistent programs are launched many times in a
+row, and each launch's outputs must be equal to the first one's, bit for bit.
 """
 
 import argparse
@@ -96,8 +96,8 @@ def main() -> None:
             print(rows[-1], flush=True)
     text = (
         "# Three models on a GPU\n\n"
-        f"{Device().properties.name}, fp32, batch 1 (the MLP: 16), warm L2; device time between two events, wall time from "
-        f"call to result with transfers; medians of 50. {date.today()}, commit {options.commit}. Script: "
+        f"{Device().properties.name}, fp32, batch 1 (the MLP: 16), warm L2; device time between two events, wall time "
+        f"from call to result with transfers; medians of 50. {date.today()}, commit {options.commit}. Script: "
         "`benchmarks/acceptance.py`. Errors are relative to onnxruntime on the CPU.\n\n" + "\n".join(rows) + "\n"
     )
     if options.output is not None:

@@ -64,7 +64,7 @@ PROBLEMS = (Problem(28, 128, 128), Problem(14, 256, 256))
 
 
 def load(model: onnx.ModelProto, device: Device, candidate: int) -> tuple[CudaProgram, str, int]:
-    """The program with one candidate tiling, the tiling as text, and the number of tasks. Raises IndexError for none."""
+    """The program with one candidate tiling, the tiling as text, and the number of tasks; IndexError for no such one."""
     imported = import_model(model)
     description = "h200" if "H200" in device.properties.name else "h100"
     front = f"set-device{{device={description}}},optimize-rop,tile,convert-rop-to-rtask"

@@ -76,9 +76,9 @@ def main() -> None:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
     text = (
         "# rammer-opt from ONNX to CUDA C\n\n"
-        f"Chains of Conv 3x3 + Relu on [1, {CHANNELS}, {SIDE}, {SIDE}], pipeline `persistent`, target `cuda{{arch=sm_90a}}`; "
-        f"wall time of the whole process, best of {options.repeats}. Python {platform.python_version()}, one core of "
-        f"{platform.machine()}, {date.today()}, commit {commit.stdout.strip()}. Script: `benchmarks/opt_scaling.py`.\n\n"
+        f"Chains of Conv 3x3 + Relu on [1, {CHANNELS}, {SIDE}, {SIDE}], pipeline `persistent`, target "
+        f"`cuda{{arch=sm_90a}}`; wall time of the whole process, best of {options.repeats}. Python {platform.python_version()}, one core "
+        f"of {platform.machine()}, {date.today()}, commit {commit.stdout.strip()}. Script: `benchmarks/opt_scaling.py`.\n\n"
         f"{table(options.blocks, options.repeats)}\n"
     )
     if options.output is None:

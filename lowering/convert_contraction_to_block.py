@@ -1,4 +1,4 @@
-"""Block-form bodies for contractions: tiles of X staged through shared memory, W from the weight ring, FFMA on registers."""
+"""Block-form bodies for contractions: X staged through shared memory, W from the weight ring, sums in registers."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -21,10 +21,11 @@ class ConvertContractionToBlock(Pass):
     """
     Gives every contraction kernel a body in block form.
 
-    X is gathered into shared memory by asynchronous copies, a few chunks ahead; chunks of W come through the ring, pushed by
-    the service role. The threads form slices of K; each thread sums 8 x 8 results in registers. The partial results of the
-    slices are added in shared memory in a fixed order, the element-wise rest of the operator is applied, and the tile is
-    written. Where X lies is data: a table of taps, a constant of the kernel, gives the offset and the position of every tap.
+    X is gathered into shared memory by asynchronous copies, a few chunks ahead; chunks of W come through the ring,
+    pushed by the service role. The threads form slices of K; each thread sums 8 x 8 results in registers. The partial
+    results of the slices are added in shared memory in a fixed order, the element-wise rest of the operator is applied,
+    and the tile is written. Where X lies is data: a table of taps, a constant of the kernel, gives the offset and the
+    position of every tap.
     """
 
     name = "convert-contraction-to-block"

@@ -29,8 +29,8 @@ from rammer_ir.indexing.linear import linear_form
 from rammer_ir.indexing.simplify import linearize
 from rammer_ir.indexing.sums import additive_terms, sum_of
 from rammer_ir.lowering.bodies.body_builder import BodyBuilder
-from rammer_ir.lowering.bodies.contraction_shape import PIECE, THREAD_TILE, ContractionShape
 from rammer_ir.lowering.bodies.contraction_epilogue import ContractionEpilogue
+from rammer_ir.lowering.bodies.contraction_shape import PIECE, THREAD_TILE, ContractionShape
 from rammer_ir.lowering.bodies.kernel_view import KernelView
 from rammer_ir.lowering.bodies.tap_table import FIELDS, x_parts
 

@@ -14,7 +14,8 @@ class ContractionShape:
     """
     A block of M x N results over chunks of `block_k` rows of W, on `threads` threads.
 
-    Threads form `slices` groups; each sums up its own rows of every chunk, and the partial results are added at the end.
+    Threads form `slices` groups; each sums up its own rows of every chunk, and the partial results are added at the
+    end.
     """
 
     block_m: int

@@ -21,7 +21,6 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from rammer_ir.dialects.rop import GenericOp, IndexOp, TilingAttr, WeightOp, YieldOp
 from rammer_ir.dialects.rtask import ContractionAttr
-from rammer_ir.indexing.simplify import linearize
 from rammer_ir.indexing.sums import additive_terms, sum_of
 from rammer_ir.lowering.bodies.kernel_view import KernelView
 from rammer_ir.tiling.k_blocks import k_of_row
@@ -96,7 +95,7 @@ class TapTable:
 
 
 def x_parts(view: KernelView) -> list[AffineExpr]:
-    """The address in X, then its indices in the checked dimensions, as expressions of the first generic's loops and symbols."""
+    """The address in X, then its indices in the checked dimensions, in terms of the first generic's loops and symbols."""
     contraction = cast("ContractionAttr", view.kernel.attributes["contraction"])
     generic = view.generics[0]
     x_map = generic.input_maps[contraction.x].data

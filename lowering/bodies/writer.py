@@ -149,7 +149,7 @@ class Writer:
         start: Sequence[SSAValue],
         step: Callable[[SSAValue, Sequence[SSAValue]], Sequence[SSAValue]],
     ) -> Sequence[SSAValue]:
-        """A serial loop over [0, extent) whose `step` takes the index and the values carried and gives the next ones."""
+        """A serial loop over [0, extent) whose `step` takes the index and the values carried and gives the next."""
         block = Block(arg_types=[IndexType(), *(value.type for value in start)])
         loop = self.add(scf.ForOp(self.index(0), extent, self.index(1), list(start), Region(block)))
         with self.inside(block):

@@ -70,7 +70,7 @@ def _pays(operator: OperatorOp, contraction: Contraction) -> bool:
 
 
 def _is_part_of_larger(operator: OperatorOp, dim: int) -> bool:
-    """Whether the root writes a dimension into part of a tensor's, so that a tile that is too large would overwrite others."""
+    """Whether the root writes a dimension into part of a tensor's: a tile that overhangs would overwrite the rest."""
     root = generics_of(operator)[-1]
     for value, write_map in zip(root.res, root.output_maps, strict=True):
         shape = cast("TensorType[Attribute]", value.type).get_shape()

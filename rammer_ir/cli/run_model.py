@@ -67,9 +67,9 @@ def _progress(*, quiet: bool) -> "AbstractContextManager[Any]":
 
 
 def _inputs(program: "Program", given: Sequence[str], seed: int) -> "dict[str, NDArray[np.generic]]":
-    from rammer_ir.random_inputs import random_inputs
-
     import numpy as np
+
+    from rammer_ir.random_inputs import random_inputs
 
     inputs = random_inputs(program.inputs, seed)
     for name, path in _pairs(given, "--input"):
@@ -135,8 +135,8 @@ def _text(result: Mapping[str, object]) -> str:
         f"device {result['device']}, strategy {result['strategy']}, {report['veus']} vEUs",
         f"{report['operators']} rOperators, {report['tasks']} rTasks, {report['waves']} waves, {report['launches']} "
         f"launches, {report['barriers']} barriers, {report['waits']} waits",
-        f"{report['buffers']} buffers in an arena of {report['arena_bytes']} bytes, {report['weight_bytes']} bytes of weights, "
-        f"{report['bodies']} kernel bodies",
+        f"{report['buffers']} buffers in an arena of {report['arena_bytes']} bytes, {report['weight_bytes']} bytes of "
+        f"weights, {report['bodies']} kernel bodies",
         f"compiled in {sum(seconds.values()):.2f} s: {', '.join(f'{name} {time:.2f}' for name, time in seconds.items())}",
         f"latency {cast('float', result['latency_ms']):.3f} ms (median of {RUNS}, from call to result)",
     ]

@@ -29,7 +29,8 @@ def contraction_tiles(kind: str, m: Sequence[int], n: int) -> Iterator[Contracti
     """
     Tiles of a contraction with the given extents of M (one or two dimensions, the innermost last) and N.
 
-    `kind` is that of the device. M tiles are rectangles of whole rows where they fit a block, evenly cut rows otherwise.
+    `kind` is that of the device. M tiles are rectangles of whole rows where they fit a block, evenly cut rows
+    otherwise.
     """
     blocks = CUDA_BLOCKS if kind == "cuda" else HOST_BLOCKS
     for (block_m, block_n, block_k), slices in blocks:
