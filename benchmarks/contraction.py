@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from rammer_ir.comparison import compare, run_onnxruntime
 from rammer_ir.context import new_context
-from rammer_ir.dialects.rtask import AlternativesOp
+from rammer_ir.dialects.rtask import AlternativesOp, KernelOp
 from rammer_ir.frontend.onnx_importer import import_model
 from rammer_ir.lowering.emission.encode_program import encode
 from rammer_ir.pass_pipeline import parse_pass_pipeline, run_passes
@@ -64,7 +64,7 @@ PROBLEMS = (Problem(28, 128, 128), Problem(14, 256, 256))
 
 
 def load(model: onnx.ModelProto, device: Device, candidate: int) -> tuple[CudaProgram, str, int]:
-    """The program with one candidate tiling, the tiling as text, and the number of tasks; IndexError for no such one."""
+    """The program with one candidate tiling, the tiling as text, the number of tasks; IndexError for no such one."""
     imported = import_model(model)
     description = "h200" if "H200" in device.properties.name else "h100"
     front = f"set-device{{device={description}}},optimize-rop,tile,convert-rop-to-rtask"
@@ -80,11 +80,11 @@ def load(model: onnx.ModelProto, device: Device, candidate: int) -> tuple[CudaPr
         "convert-rtask-to-vdevice,insert-barriers,plan-memory,verify-program"
     )
     run_passes(new_context(), imported.module, parse_pass_pipeline(back))
-    kernels = [op for op in imported.module.walk() if op.name == "rtask.kernel"]
+    (kernel,) = [op for op in imported.module.walk() if isinstance(op, KernelOp)]
     image = encode(imported.module)
     evaluate_recipes(imported.module, imported.weights)
     weights = imported.weights.arrange(image.weights, image.weight_bytes)
-    return CudaProgram(image, weights, device=device), str(kernels[0].attributes["tiling"]), kernels[0].tasks
+    return CudaProgram(image, weights, device=device), str(kernel.attributes["tiling"]), kernel.tasks
 
 
 def measure(problem: Problem, candidate: int, device: Device) -> str | None:

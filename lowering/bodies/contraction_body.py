@@ -1,6 +1,6 @@
 """The block-form code of a contraction: see `convert-contraction-to-block` for its plan."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from math import prod
 from typing import cast
@@ -50,7 +50,8 @@ class ContractionBody:
         self.generic = view.generics[0]
         self.roles = cast("ContractionAttr", view.kernel.attributes["contraction"])
         tiling = cast("TilingAttr", view.kernel.attributes["tiling"])
-        self.shape = ContractionShape(*tiling.block, tiling.slices, tiling.threads, STAGES)
+        block_m, block_n, block_k = tiling.block
+        self.shape = ContractionShape(block_m, block_n, block_k, tiling.slices, tiling.threads, STAGES)
         self.symbols = self._symbols()
         self.epilogue = ContractionEpilogue(view, builder, self.shape, self.symbols)
 
@@ -112,7 +113,7 @@ class ContractionBody:
             write.store(write.as_i32(part), self.column, write.index(position))
 
     @contextmanager
-    def _each_result(self) -> Iterator[tuple[SSAValue, SSAValue]]:
+    def _each_result(self) -> Generator[tuple[SSAValue, SSAValue]]:
         """Loops over a thread's results, spelled out."""
         write = self.builder.write
         size = write.index(THREAD_TILE)

@@ -95,7 +95,7 @@ class TapTable:
 
 
 def x_parts(view: KernelView) -> list[AffineExpr]:
-    """The address in X, then its indices in the checked dimensions, in terms of the first generic's loops and symbols."""
+    """The address in X, then its indices in the checked dimensions, of the first generic's loops and symbols."""
     contraction = cast("ContractionAttr", view.kernel.attributes["contraction"])
     generic = view.generics[0]
     x_map = generic.input_maps[contraction.x].data

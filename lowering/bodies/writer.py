@@ -1,6 +1,6 @@
 """Writes ops of a block-form body: index arithmetic, loops and memory accesses as short method calls."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
+from xdsl.utils.hints import isa
 
 from rammer_ir.dialects.block import Level, MemorySpace, ParallelOp, WarpReduceOp, YieldOp
 from rammer_ir.dialects.rop import Combiner
@@ -39,7 +40,7 @@ class Writer:
         return self._builder.insert(op)
 
     @contextmanager
-    def inside(self, block: Block) -> Iterator[None]:
+    def inside(self, block: Block) -> Generator[None]:
         """Write at the end of another block, nested in the current one."""
         outside = self._builder.insertion_point
         self._builder.insertion_point = InsertPoint.at_end(block)
@@ -57,7 +58,7 @@ class Writer:
         self._constants[-1][value] = constant
         return constant
 
-    def constant(self, value: Attribute) -> SSAValue:
+    def constant(self, value: FloatAttr | IntegerAttr) -> SSAValue:
         return self.add(arith.ConstantOp(value)).result
 
     def plus(self, *terms: SSAValue) -> SSAValue:
@@ -125,7 +126,7 @@ class Writer:
         self.add(memref.StoreOp.get(value, array, list(indices)))
 
     @contextmanager
-    def parallel(self, level: Level, extent: SSAValue) -> Iterator[SSAValue]:
+    def parallel(self, level: Level, extent: SSAValue) -> Generator[SSAValue]:
         """A parallel loop; gives its index."""
         loop = self.add(ParallelOp(level, extent))
         with self.inside(loop.body.block):
@@ -133,7 +134,7 @@ class Writer:
             self.add(YieldOp())
 
     @contextmanager
-    def loop(self, first: SSAValue, last: SSAValue, *, unroll: bool = False) -> Iterator[SSAValue]:
+    def loop(self, first: SSAValue, last: SSAValue, *, unroll: bool = False) -> Generator[SSAValue]:
         """A serial loop over [first, last); gives its index."""
         block = Block(arg_types=[IndexType()])
         loop = self.add(scf.ForOp(first, last, self.index(1), [], Region(block)))
@@ -157,7 +158,7 @@ class Writer:
         return loop.results
 
     @contextmanager
-    def when(self, condition: SSAValue) -> Iterator[None]:
+    def when(self, condition: SSAValue) -> Generator[None]:
         block = Block()
         self.add(scf.IfOp(condition, [], Region(block)))
         with self.inside(block):
@@ -184,7 +185,7 @@ class Writer:
         return reduction.result
 
 
-def neutral_element(combiner: Combiner, kind: Attribute) -> Attribute:
+def neutral_element(combiner: Combiner, kind: Attribute) -> FloatAttr | IntegerAttr:
     """The start value of a combiner for an element type; raises ValueError where there is none."""
     if isinstance(kind, AnyFloat):
         floats = {
@@ -194,7 +195,7 @@ def neutral_element(combiner: Combiner, kind: Attribute) -> Attribute:
             Combiner.MINIMUM: float("inf"),
         }
         return FloatAttr(floats[combiner], kind)
-    if isinstance(kind, IntegerType):
+    if isa(kind, IntegerType):
         low, high = (0, 1) if kind.width.data == 1 else (-(2 ** (kind.width.data - 1)), 2 ** (kind.width.data - 1) - 1)
         integers = {Combiner.ADD: 0, Combiner.MULTIPLY: 1, Combiner.MAXIMUM: low, Combiner.MINIMUM: high}
         return IntegerAttr(integers[combiner], kind)

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import cast
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp, TensorType
-from xdsl.ir import Attribute
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp
 from xdsl.ir.affine import AffineExpr
 
 from rammer_ir.dialects.rop import OperatorOp, TilingAttr
@@ -73,7 +71,7 @@ def _is_part_of_larger(operator: OperatorOp, dim: int) -> bool:
     """Whether the root writes a dimension into part of a tensor's: a tile that overhangs would overwrite the rest."""
     root = generics_of(operator)[-1]
     for value, write_map in zip(root.res, root.output_maps, strict=True):
-        shape = cast("TensorType[Attribute]", value.type).get_shape()
+        shape = value.type.get_shape()
         plain = AffineExpr.dimension(dim)
         if not any(
             result == plain and shape[position] == root.bounds[dim]

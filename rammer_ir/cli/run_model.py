@@ -131,13 +131,14 @@ def _text(result: Mapping[str, object]) -> str:
     """The result for people, a fact a line."""
     report = cast("dict[str, int]", result["program"])
     seconds = cast("dict[str, float]", result["compile_seconds"])
+    phases = ", ".join(f"{name} {time:.2f}" for name, time in seconds.items())
     lines = [
         f"device {result['device']}, strategy {result['strategy']}, {report['veus']} vEUs",
         f"{report['operators']} rOperators, {report['tasks']} rTasks, {report['waves']} waves, {report['launches']} "
         f"launches, {report['barriers']} barriers, {report['waits']} waits",
         f"{report['buffers']} buffers in an arena of {report['arena_bytes']} bytes, {report['weight_bytes']} bytes of "
         f"weights, {report['bodies']} kernel bodies",
-        f"compiled in {sum(seconds.values()):.2f} s: {', '.join(f'{name} {time:.2f}' for name, time in seconds.items())}",
+        f"compiled in {sum(seconds.values()):.2f} s: {phases}",
         f"latency {cast('float', result['latency_ms']):.3f} ms (median of {RUNS}, from call to result)",
     ]
     for name, form in cast("dict[str, dict[str, object]]", result["outputs"]).items():
