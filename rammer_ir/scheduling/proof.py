@@ -6,7 +6,7 @@ from rammer_ir.dialects.vdevice import LaunchOp
 from rammer_ir.errors import VerificationError
 from rammer_ir.scheduling.counters import Deadlock, SignalTable, find_deadlock
 from rammer_ir.scheduling.happens_before import EarlyReuse, order_tasks
-from rammer_ir.scheduling.loops import launch_cases
+from rammer_ir.scheduling.loops import LoopCase, launch_cases
 from rammer_ir.scheduling.program_form import ProgramForm, ProgramMemory
 from rammer_ir.scheduling.races import Race, find_race
 from rammer_ir.scheduling.schedule import Schedule
@@ -21,10 +21,12 @@ def prove_launch(form: ProgramForm, launch: LaunchOp) -> None:
     Loops around the launch are run by the host, one iteration after another.
     """
     for case in launch_cases(form, launch):
-        _prove(form, unroll(form, launch, case.values, case.windows, case.open_lengths))
+        prove_case(form, launch, case)
 
 
-def _prove(form: ProgramForm, unrolled: UnrolledLaunch) -> None:
+def prove_case(form: ProgramForm, launch: LaunchOp, case: LoopCase) -> None:
+    """Proves a launch for one choice of lengths; raises VerificationError as `prove_launch` does."""
+    unrolled = unroll(form, launch, case.values, case.windows, case.open_lengths)
     schedule = unrolled.schedule
     table = SignalTable.of(schedule)
     deadlock = find_deadlock(schedule, table)
