@@ -159,6 +159,9 @@ class _Move:
         destination = self.copy.into[0] if self.copy.into else None
         if destination is None and first.into:
             destination = _insert_empty(self.copy.res[0].type, first)
+        if destination is not None and isinstance(destination.owner, EmptyOp) and not destination.owner.operands:
+            destination.owner.detach()
+            Rewriter.insert_op(destination.owner, InsertPoint.before(first))
         views: dict[SSAValue, View] = {}
         for writer in self.writers:
             destination = self._rewrite_writer(writer, destination, views, limit)

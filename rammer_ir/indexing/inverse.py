@@ -39,8 +39,8 @@ def invert_map(affine_map: AffineMap, extents: Sequence[int], shape: Sequence[in
     The map from a tensor's index to the one loop index that the given map takes to it.
 
     `extents` are the loops', `shape` the tensor's. Every result may join loops in mixed radix (`d0 * 16 + d1`), and
-    every loop may be split over several results (`d0 floordiv 16, d0 mod 16`). None if the map depends on a symbol, takes two
-    loop indices to the same place, leaves a place out, or is of another form.
+    every loop may be split over several results (`d0 floordiv 16, d0 mod 16`). None if the map depends on a symbol,
+    takes two loop indices to the same place, leaves a place out, or is of another form.
     """
     if any(isinstance(part, AffineSymExpr) for result in affine_map.results for part in result.dfs()):
         return None
