@@ -32,7 +32,8 @@ def task_boxes(
 ) -> TaskBoxes:
     """The box of each of the tasks given by linear index."""
     origins = evaluate_map(box.origin.data, coordinates(kernel, tasks), [loop] * kernel.loops)
-    lows = np.stack([np.broadcast_to(origin, tasks.shape) for origin in origins], axis=1)
+    along_tasks = [np.broadcast_to(origin, tasks.shape) for origin in origins]
+    lows = np.array(along_tasks, np.int64).reshape(len(origins), len(tasks)).T
     return TaskBoxes(np.clip(lows, 0, shape), np.clip(lows + np.asarray(box.sizes), 0, shape))
 
 

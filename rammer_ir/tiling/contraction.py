@@ -1,13 +1,13 @@
-"""Recognises rOperators that a contraction body can compute: sums of products, C[m, n] = sum over k of X[m, k] * W[k, n]."""
+"""Recognises what a contraction body can compute: sums of products, C[m, n] = sum over k of X[m, k] * W[k, n]."""
 
 from dataclasses import dataclass
 
 from xdsl.dialects.arith import MulfOp
-from xdsl.dialects.builtin import Float32Type, TensorType
-from xdsl.ir import BlockArgument, SSAValue
-from xdsl.ir.affine import AffineExpr, AffineMap
+from xdsl.dialects.builtin import Float32Type, FloatAttr, UnitAttr
+from xdsl.ir import Attribute, BlockArgument, SSAValue
+from xdsl.ir.affine import AffineExpr
 
-from rammer_ir.dialects.rop import Combiner, GenericOp, GetWeightOp, OperatorOp, YieldOp, used_dims
+from rammer_ir.dialects.rop import Combiner, GenericOp, GetWeightOp, OperatorOp, YieldOp, tensor_type, used_dims
 from rammer_ir.indexing.linear import linear_form
 from rammer_ir.indexing.ranges import extent_ranges, map_ranges
 from rammer_ir.indexing.sums import additive_terms
@@ -19,12 +19,12 @@ class Contraction:
     """
     How a contraction's first generic reads its two inputs.
 
-    `x` and `w` are numbers of its inputs; loop dimensions: `m` (in X and the result, at most two, the innermost in the
+    `x` and `w` are numbers of its inputs; loop dimensions: `m` (in X and the result, at most two, the innermost of the
     result last), `n` (in W and the result), `batch` (all other parallel ones), `k` (reduced, outermost first).
     `checked` are the dimensions of X in which reads may be out of range, at most two.
 
-    With `channels`, X's elements along the last of `k` are evenly spaced and in range: the rest of `k` are the taps of a
-    stencil, and a chunk of K has one tap. Otherwise every row of K has its own.
+    With `channels`, X's elements along the last of `k` are evenly spaced and in range: the rest of `k` are the taps of
+    a stencil, and a chunk of K has one tap. Otherwise every row of K has its own.
     """
 
     x: int
@@ -47,18 +47,23 @@ def match_contraction(operator: OperatorOp) -> Contraction | None:
     dimensions = task_dimensions(operator)
     if any(generic.reduction_dims(result) for generic in rest for result in range(len(generic.res))):
         return None
-    if not _is_sum_of_products(first) or len(first.res) != 1 or first.at:
+    if not _is_sum_of_products(first) or len(first.res) != 1 or first.at or not all(map(_is_zero, first.pads)):
         return None
     for w in (1, 0):
-        if _is_weight(operator, first.inputs[w]):
+        if _is_weight_of_its_own(operator, first.inputs[w]):
             return _roles(first, 1 - w, w, dimensions)
     return None
 
 
-def _is_weight(operator: OperatorOp, value: SSAValue) -> bool:
+def _is_weight_of_its_own(operator: OperatorOp, value: SSAValue) -> bool:
+    """Whether a value is a weight that is read once in the operator: it will be packed."""
     if not isinstance(value, BlockArgument) or value.block is not operator.body.block:
         return False
-    return isinstance(operator.inputs[value.index].owner, GetWeightOp)
+    return isinstance(operator.inputs[value.index].owner, GetWeightOp) and len(list(value.uses)) == 1
+
+
+def _is_zero(pad: Attribute) -> bool:
+    return isinstance(pad, UnitAttr) or (isinstance(pad, FloatAttr) and pad.value.data == 0.0)
 
 
 def _is_sum_of_products(generic: GenericOp) -> bool:
@@ -138,14 +143,9 @@ def _is_separable(expression: AffineExpr, reduced: set[int]) -> bool:
 
 
 def _dimensions_out_of_range(generic: GenericOp, number: int) -> tuple[int, ...]:
-    value = generic.inputs[number]
-    assert isinstance(value.type, TensorType)
-    return dimensions_out_of_range(generic.input_maps[number].data, generic.bounds, value.type.get_shape())
-
-
-def dimensions_out_of_range(affine_map: AffineMap, bounds: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Dimensions of a tensor in which a map without symbols may leave it, over a box of loops."""
-    ranges = map_ranges(affine_map, extent_ranges(bounds))
+    """Dimensions of an input in which reads may leave it."""
+    shape = tensor_type(generic.inputs[number]).get_shape()
+    ranges = map_ranges(generic.input_maps[number].data, extent_ranges(generic.bounds))
     return tuple(
         dim
         for dim, (values, extent) in enumerate(zip(ranges, shape, strict=True))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from math import prod
 
 from xdsl.dialects.arith import AddiOp, ConstantOp, MuliOp
 from xdsl.dialects.builtin import AffineMapAttr, IndexType, IntegerAttr, TensorType
@@ -10,14 +10,15 @@ from xdsl.ir import Attribute, Block, BlockArgument, OpResult, Region, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from rammer_ir.dialects.rop import GenericOp, IndexOp, OperatorOp, TilingAttr
+from rammer_ir.dialects.rop import GenericOp, IndexOp, OperatorOp, TilingAttr, tensor_type
 from rammer_ir.dialects.rop import YieldOp as RopYieldOp
 from rammer_ir.dialects.rtask import BoxAttr, KernelOp, YieldOp
 from rammer_ir.errors import RammerError
 from rammer_ir.indexing.ranges import Range, extent_ranges
 from rammer_ir.indexing.simplify import simplify_map
-from rammer_ir.locations import fuse_locations
+from rammer_ir.locations import describe_op, fuse_locations
 from rammer_ir.tiling.boxes import touched_box, union_box
+from rammer_ir.tiling.contraction import Contraction, match_contraction
 from rammer_ir.tiling.task_dimensions import TaskDimension, generics_of, task_dimensions
 
 
@@ -35,11 +36,16 @@ class Cut:
 
 
 def cuts_of(operator: OperatorOp, tiling: TilingAttr) -> tuple[Cut, ...]:
-    """The dimensions that a tiling cuts; raises RammerError where it cuts one that is no task dimension."""
+    """
+    The dimensions that a tiling cuts.
+
+    Raises RammerError where it cuts one that is no task dimension, or does not fit the block of its contraction.
+    """
     root = generics_of(operator)[-1]
     if len(tiling.tile) != len(root.bounds):
         raise RammerError(
-            f"tiling {tiling} has {len(tiling.tile)} sizes for a generic of {len(root.bounds)} dimensions"
+            f"tiling {tiling} has {len(tiling.tile)} sizes for a generic of {len(root.bounds)} dimensions",
+            location=describe_op(operator),
         )
     by_loop = {dimension.loops[-1]: dimension for dimension in task_dimensions(operator)}
     cuts: list[Cut] = []
@@ -47,9 +53,33 @@ def cuts_of(operator: OperatorOp, tiling: TilingAttr) -> tuple[Cut, ...]:
         if size >= bound:
             continue
         if dim not in by_loop:
-            raise RammerError(f"tiling {tiling} cuts dimension {dim}, which not all generics of the operator share")
+            raise RammerError(
+                f"tiling {tiling} cuts dimension {dim}, which not all generics of the operator share",
+                location=describe_op(operator),
+            )
         cuts.append(Cut(len(cuts), by_loop[dim], size))
+    contraction = match_contraction(operator) if tiling.kind == "contraction" else None
+    if contraction is not None:
+        _check_block(operator, contraction, cuts, tiling)
     return tuple(cuts)
+
+
+def _check_block(operator: OperatorOp, contraction: Contraction, cuts: Sequence[Cut], tiling: TilingAttr) -> None:
+    """A task computes one block: M fits into it, tiles of N start where blocks of the packed weight do."""
+    bounds = generics_of(operator)[0].bounds
+    sizes = {cut.dimension.loops[0]: cut.size for cut in cuts}
+    block_m, block_n, _ = tiling.block
+    m = prod(sizes.get(dim, bounds[dim]) for dim in contraction.m)
+    n = sizes.get(contraction.n, bounds[contraction.n])
+    if m > block_m or n > block_n or (contraction.n in sizes and n != block_n):
+        raise RammerError(
+            f"tiling {tiling} has a tile of {m} x {n}, which is no block of {block_m} x {block_n}",
+            location=describe_op(operator),
+        )
+    if any(sizes.get(dim, bounds[dim]) > 1 for dim in contraction.batch):
+        raise RammerError(
+            f"tiling {tiling} has several indices of a batch in a tile of a contraction", location=describe_op(operator)
+        )
 
 
 @dataclass
@@ -57,8 +87,9 @@ class TiledOperator:
     """
     A kernel in the making: the operator's inputs it reads and the destinations it writes, in order.
 
-    `reads` are numbers of the operator's inputs; `destinations[i]` is the number of the input that result `i` is written
-    into, or None where it goes into a new tensor. `replaced` gives other tensors and maps for inputs (packed weights).
+    `reads` are numbers of the operator's inputs; `destinations[i]` is the number of the input that result `i` is
+    written into, or None where it goes into a new tensor. `replaced` gives other tensors and maps for inputs (packed
+    weights).
     """
 
     operator: OperatorOp
@@ -103,7 +134,9 @@ class TiledOperator:
         arguments = self.operator.body.block.args
         indices = [argument for argument in arguments if isinstance(argument.type, IndexType)]
         if len(indices) > 1:
-            raise RammerError("an operator inside two loops cannot be cut into tasks")
+            raise RammerError(
+                "an operator inside two loops cannot be cut into tasks", location=describe_op(self.operator)
+            )
         self.loops = len(indices)
         read = {value for generic in generics_of(self.operator) for value in generic.inputs}
         self.reads = [argument.index for argument in arguments if argument in read]
@@ -123,39 +156,35 @@ class TiledOperator:
         return argument.type if replaced is None else replaced[0]
 
     def _destination(self, value: SSAValue) -> int | None:
-        if not isinstance(value, OpResult) or not isinstance(value.op, GenericOp):
-            raise RammerError("an operator must yield results of its generics")
+        assert isinstance(value, OpResult), "an operator yields the results of its root"
+        assert isinstance(value.op, GenericOp)
         if not value.op.into:
             return None
         destination = value.op.into[value.index]
         if not isinstance(destination, BlockArgument):
-            raise RammerError("an operator writes into one of its operands, not into a tensor of its own")
+            raise RammerError(
+                "an operator writes into one of its operands, not into a tensor of its own",
+                location=describe_op(value.op),
+            )
         return destination.index
 
     def _add(self, number: int, generic: GenericOp) -> None:
         sizes = {cut.dimension.loops[number]: cut for cut in self.cuts}
         bounds = [sizes[dim].size if dim in sizes else bound for dim, bound in enumerate(generic.bounds)]
-        inputs = list(generic.inputs)
-        maps = [self._input_map(number, generic, position, bounds) for position in range(len(inputs))]
-        results: list[SSAValue] = []
-        into: list[SSAValue] = []
-        yielded = list(self._results())
-        kept = [value in yielded for value in generic.res]
-        if any(kept) and not all(kept):
-            raise RammerError("a generic whose results partly leave its operator cannot be cut into tasks")
-        for position, value in enumerate(generic.res):
-            results.append(value)
-            if kept[position]:
-                maps.append(self._write_map(number, generic, position, bounds, yielded.index(value)))
-                into.append(self._block.args[len(self._block.args) - len(yielded) + yielded.index(value)])
-            else:
-                maps.append(_with_symbols(generic.output_maps[position].data, len(self._symbols())))
-        types = [value.type for value in into] or [self._local_type(value, number) for value in generic.res]
+        into = self._written_tensors(generic)
+        if generic.into and not into:
+            raise RammerError(
+                "only the last generic of an operator may write into a given tensor", location=describe_op(generic)
+            )
+        maps = [
+            *(self._input_map(number, generic, position, bounds) for position in range(len(generic.inputs))),
+            *(self._output_map(number, generic, position, bounds) for position in range(len(generic.res))),
+        ]
         tiled = GenericOp(
             bounds,
             [AffineMapAttr(affine_map) for affine_map in maps],
-            [self._values[value] for value in inputs],
-            types,
+            [self._values[value] for value in generic.inputs],
+            [value.type for value in into] or [self._local_type(value, number) for value in generic.res],
             self._tiled_body(generic, sizes),
             reduce=generic.combiners,
             pad=None if generic.pad is None else generic.pad.data,
@@ -164,8 +193,13 @@ class TiledOperator:
         )
         tiled.location = generic.location
         self._block.add_op(tiled)
-        for old, new in zip(results, tiled.res, strict=True):
-            self._values[old] = new
+        self._values.update(zip(generic.res, tiled.res, strict=True))
+
+    def _written_tensors(self, generic: GenericOp) -> list[SSAValue]:
+        """The kernel's arguments that the results of the root go into; none for other generics."""
+        yielded = list(self._results())
+        written = self._block.args[-len(yielded) :]
+        return [written[yielded.index(value)] for value in generic.res if value in yielded]
 
     def _symbols(self) -> Sequence[SSAValue]:
         return self._block.args[: len(self.grid) + self.loops]
@@ -190,20 +224,21 @@ class TiledOperator:
         if value.index in self.replaced:
             affine_map = self.replaced[value.index][1]
         tiled = self._tiled_map(number, affine_map, bounds)
-        shape = cast("TensorType[Attribute]", self._values[value].type).get_shape()
+        shape = tensor_type(self._values[value]).get_shape()
         box = touched_box(tiled, bounds, shape, self.grid, self.loops)
         known = self._read_boxes.get(value.index)
         self._read_boxes[value.index] = box if known is None else union_box(known, box, shape)
         return tiled
 
-    def _write_map(
-        self, number: int, generic: GenericOp, position: int, bounds: Sequence[int], result: int
-    ) -> AffineMap:
-        affine_map = generic.output_maps[position].data
-        shape = cast("TensorType[Attribute]", generic.res[position].type).get_shape()
+    def _output_map(self, number: int, generic: GenericOp, position: int, bounds: Sequence[int]) -> AffineMap:
+        value, affine_map = generic.res[position], generic.output_maps[position].data
+        yielded = list(self._results())
+        if value not in yielded:
+            return _with_symbols(affine_map, len(self._symbols()))
+        shape = tensor_type(value).get_shape()
         self._check_overhang(number, affine_map, shape)
         tiled = self._tiled_map(number, affine_map, bounds)
-        self._write_boxes[result] = touched_box(tiled, bounds, shape, self.grid, self.loops)
+        self._write_boxes[yielded.index(value)] = touched_box(tiled, bounds, shape, self.grid, self.loops)
         return tiled
 
     def _check_overhang(self, number: int, affine_map: AffineMap, shape: Sequence[int]) -> None:
@@ -215,13 +250,15 @@ class TiledOperator:
             )
             if cut.dimension.extent % cut.size and not clipped:
                 raise RammerError(
-                    f"a tile of {cut.size} does not divide {cut.dimension.extent} elements that are part of a larger tensor"
+                    f"a tile of {cut.size} does not divide {cut.dimension.extent} elements of a larger tensor",
+                    location=describe_op(self.operator),
                 )
 
     def _local_type(self, value: SSAValue, number: int) -> TensorType[Attribute]:
         """The type of a tensor that one task keeps to itself: cut where its writer is cut."""
-        assert isinstance(value, OpResult) and isinstance(value.op, GenericOp)
-        tensor = cast("TensorType[Attribute]", value.type)
+        assert isinstance(value, OpResult)
+        assert isinstance(value.op, GenericOp)
+        tensor = tensor_type(value)
         sizes = {AffineExpr.dimension(cut.dimension.loops[number]): cut.size for cut in self.cuts}
         written = value.op.output_maps[value.index].data.results
         shape = [sizes.get(expression, extent) for expression, extent in zip(written, tensor.get_shape(), strict=True)]
