@@ -19,7 +19,7 @@ class Counters:
     def check_wait(self, wait: AffineMap, coordinates: Sequence[Array], loop: Sequence[int], tasks: Array) -> None:
         """Raises RammerError if a task waits for a threshold that its counters have not reached."""
         firsts, counts, thresholds = (
-            np.broadcast_to(part, tasks.shape) for part in evaluate_map(wait, coordinates, loop)
+            np.broadcast_to(part, tasks.shape) for part in evaluate_map(wait, coordinates, loop[: wait.num_symbols])
         )
         waits = np.stack([firsts, counts, thresholds], axis=1)
         for first, count, threshold in np.unique(waits, axis=0):
@@ -36,7 +36,7 @@ class Counters:
 
     def signal(self, signal: AffineMap, coordinates: Sequence[Array], loop: Sequence[int], tasks: Array) -> None:
         """Add one to the counter of each task; raises RammerError for one that the event does not have."""
-        (counters,) = evaluate_map(signal, coordinates, loop)
+        (counters,) = evaluate_map(signal, coordinates, loop[: signal.num_symbols])
         counters = np.broadcast_to(counters, tasks.shape)
         if ((counters < 0) | (counters >= len(self.values))).any():
             raise RammerError(f"a signal to counter {int(counters.max())} of an event of {len(self.values)}")
