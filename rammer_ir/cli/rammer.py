@@ -1,11 +1,11 @@
-"""`rammer`: compile models and run them."""
+"""`rammer`: compile models, run them, and plan their training."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from rammer_ir.cli import run_model
+from rammer_ir.cli import plan_model, run_model, simulate_plan
 from rammer_ir.cli.report import run_tool
 from rammer_ir.errors import InvalidInputError
 
@@ -15,6 +15,9 @@ examples:
   rammer run model.onnx --device cpu --strategy base --check
   rammer run model.onnx --input image=image.npy --output scores=scores.npy
   rammer run model.onnx --seed 7 --json
+  rammer plan graph.txt --profile-batch 1 --global-batch 128 --devices 8,16 --view plan.html
+  rammer plan graph.txt --profile-batch 1 --global-batch 128 --devices 8,16 --json > plan.json
+  rammer simulate-plan plan.json --warmup B
 """
 
 
@@ -34,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--debug", action="store_true", help="print a traceback with an error")
     commands = top.add_subparsers(title="commands", dest="command", required=True, parser_class=_Parser)
     run_model.add_command(commands)
+    plan_model.add_command(commands)
+    simulate_plan.add_command(commands)
     return top
 
 

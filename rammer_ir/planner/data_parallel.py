@@ -34,7 +34,9 @@ def data_parallel(
     total = float(states.compute[-1])
     per_byte = cluster.all_reduce(range(cluster.size))
     none = total / (total / cluster.size + per_byte * float(states.parameters[-1]))
-    room = (memory - float(states.parameters[-1]) * optimizer_scaling) / peak_activation if peak_activation else math.inf
+    room = (
+        (memory - float(states.parameters[-1]) * optimizer_scaling) / peak_activation if peak_activation else math.inf
+    )
     share = global_batch // cluster.size
     if room < 1 or share < 1:
         return DataParallel(none, None, None)
@@ -49,7 +51,7 @@ def data_parallel(
 
 
 def _iteration_batch(share: int, room: float) -> int:
-    """Samples of a device at a time: all of its share, or the largest fitting fraction that gradients are summed over."""
+    """Samples of a device at a time: all of its share, or a fitting fraction, over which gradients are summed."""
     largest = share if room >= share else int(room)
     if largest >= share:
         return share
@@ -64,8 +66,8 @@ def _exposed(layers: list[float], reductions: list[float], *, next_forward: bool
     Seconds of all-reduce that computation does not hide.
 
     `layers` is half of each layer's compute seconds (its backward pass), `reductions` its all-reduce. Index 0 of the
-    reversed order is the last layer, whose gradients are ready first; HPGO reads the forward times in that order without
-    reversing them, which is kept so that the numbers are the same.
+    reversed order is the last layer, whose gradients are ready first; HPGO reads the forward times in that order
+    without reversing them, which is kept so that the numbers are the same.
     """
     backward = layers[::-1]
     waiting = reductions[::-1]

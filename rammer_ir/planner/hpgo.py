@@ -22,9 +22,7 @@ def plan_hpgo(states: States, cluster: Cluster, global_batch: int, min_micro_bat
     return max(hpgo_candidates(states, cluster, global_batch, min_micro_batch), key=lambda plan: plan.speedup)
 
 
-def hpgo_candidates(
-    states: States, cluster: Cluster, global_batch: int, min_micro_batch: int
-) -> Iterator[Candidate]:
+def hpgo_candidates(states: States, cluster: Cluster, global_batch: int, min_micro_batch: int) -> Iterator[Candidate]:
     """HPGO's candidates; on one device, where the original fails, the only plan that there is."""
     problem = _Problem(states, cluster, global_batch, min_micro_batch)
     for replicas in range(min(2, cluster.size), cluster.size + 1):
@@ -108,9 +106,7 @@ def _best_cut(problem: _Problem, devices: tuple[Devices, Devices]) -> Candidate:
     compute, parameters = states.compute[:-1], states.parameters
     total = float(states.compute[-1])
     transfers = cluster.transfer(*devices) * states.outputs[:-1]
-    bottlenecks = np.maximum(
-        np.maximum(compute / len(devices[0]), (total - compute) / len(devices[1])), transfers
-    )
+    bottlenecks = np.maximum(np.maximum(compute / len(devices[0]), (total - compute) / len(devices[1])), transfers)
     micro_batches = max(problem.micro_batches(1), 1)
     blocks = bottlenecks / micro_batches
     exposed = np.maximum(
@@ -130,8 +126,8 @@ class _Column:
     """
     Pipelines of some number of stages that end in some placement, for each state that they may end at.
 
-    `bottleneck` and `transfer` are seconds, of shape [L], infinite where there is none; `cut` and `previous` say where the
-    last stage begins and which column the rest is of.
+    `bottleneck` and `transfer` are seconds, of shape [L], infinite where there is none; `cut` and `previous` say
+    where the last stage begins and which column the rest is of.
     """
 
     bottleneck: Floats
@@ -183,9 +179,7 @@ class _StraightSearch:
         ]
         for _ in range(cluster.size - 1):
             layers.append(self._next(layers[-1]))
-        best = min(
-            layers[-1].items(), key=lambda item: (item[1].bottleneck[-1], item[1].transfer[-1]), default=None
-        )
+        best = min(layers[-1].items(), key=lambda item: (item[1].bottleneck[-1], item[1].transfer[-1]), default=None)
         if best is None or not best[1].bottleneck[-1] <= self.limit:
             return None
         return self._candidate(layers, best[0])
@@ -213,9 +207,7 @@ class _StraightSearch:
         )
         if not len(self.cuts):
             return new
-        bottlenecks = np.maximum(
-            np.maximum(column.bottleneck[self.cuts], self.compute), 2 * per_byte * self.outputs
-        )
+        bottlenecks = np.maximum(np.maximum(column.bottleneck[self.cuts], self.compute), 2 * per_byte * self.outputs)
         smallest = np.minimum.reduceat(bottlenecks, self.starts)
         tied = bottlenecks == np.repeat(smallest, self.lengths)
         transfers = np.where(tied, column.transfer[self.cuts] + per_byte * self.outputs, np.inf)

@@ -3,12 +3,14 @@ HPGO's estimate of a synchronous pipeline's iteration time.
 
 With M micro-batches, bottleneck b a micro-batch (the slowest stage or transfer) and total compute T,
 
-    length = b (M - 1) + T / (pipelines M) + transfers of one micro-batch + the all-reduce that later stages do not hide,
+    length = b (M - 1) + T / (pipelines M) + transfers of one micro-batch + the all-reduce that later stages do not
+    hide,
 
 where the all-reduce of stage x is hidden for x b seconds, because earlier stages have as many backward passes to go.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -21,8 +23,8 @@ class Stage:
     """
     States first to last (both included) of the model on some devices.
 
-    `replicas` is of one pipeline; with several pipelines, `devices` holds those of all. With `recompute`, only the input
-    of a micro-batch is kept for the backward pass, which computes the forward pass again.
+    `replicas` is of one pipeline; with several pipelines, `devices` holds those of all. With `recompute`, only the
+    input of a micro-batch is kept for the backward pass, which computes the forward pass again.
     """
 
     first: int
@@ -69,10 +71,10 @@ def pipeline_length(
     """
     Seconds of an iteration; `states` are scaled to the global batch.
 
-    `bottleneck` is seconds for the whole batch and, unless given, the slowest stage or transfer; a transfer counts in one
-    direction, because gradients travel in the other one at the same time.
+    `bottleneck` is seconds for the whole batch and, unless given, the slowest stage or transfer; a transfer counts in
+    one direction, because gradients travel in the other one at the same time.
     """
-    cuts = list(zip(stages, stages[1:], strict=False))
+    cuts = list(pairwise(stages))
     transfers = [cluster.transfer(a.devices, b.devices) * float(states.outputs[a.last]) for a, b in cuts]
     again = [recomputed(states, stage) for stage in stages]
     if bottleneck is None:

@@ -2,8 +2,8 @@
 Profiles of models: what each layer costs, in the text format of PipeDream's `graph.txt`.
 
     node1 -- Input -- forward_compute_time=0.000, backward_compute_time=0.000, activation_size=0.0, parameter_size=0.000
-    node2 -- Conv -- forward_compute_time=3.4, backward_compute_time=6.8, activation_size=384000000.000, parameter_size=6835.000
-    <tab>node1 -- node2
+    node2 -- Conv -- forward_compute_time=3.4, backward_compute_time=6.8, activation_size=384000000.000,
+    parameter_size=6835.000 <tab>node1 -- node2
 
 Times are milliseconds and sizes are bytes, both at the batch size of the profile.
 """
@@ -101,12 +101,14 @@ def _layer(line: str, place: str) -> Layer:
     parts = line.split(" -- ")
     if len(parts) not in (3, 4) or (len(parts) == 4 and _STAGE.fullmatch(parts[3]) is None):
         raise InvalidInputError(
-            "a node is 'NAME -- DESCRIPTION -- forward_compute_time=…, …', separated by ' -- '; an edge starts with a tab",
+            "a node is 'NAME -- DESCRIPTION -- forward_compute_time=…, …' with ' -- ' between; edges start with a tab",
             location=place,
         )
     fields = parts[2].split(", ")
     if len(fields) != len(FIELDS):
-        raise InvalidInputError(f"a node has the {len(FIELDS)} fields {', '.join(FIELDS)}, separated by ', '", location=place)
+        raise InvalidInputError(
+            f"a node has the {len(FIELDS)} fields {', '.join(FIELDS)}, separated by ', '", location=place
+        )
     values = [_value(text, field, place) for text, field in zip(fields, FIELDS, strict=True)]
     return Layer(parts[0], parts[1], values[0] / 1000, values[1] / 1000, values[2], values[3])
 

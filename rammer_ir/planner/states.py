@@ -1,9 +1,9 @@
 """
 From a model's graph to the sequence of states that a pipeline can be cut at.
 
-A state is a set of layers that holds the producers of each of its layers: what has been computed when the pipeline is cut
-there. It is named by its last layers, an antichain of the graph. The states are ordered by PipeDream's antichain graph
-(Narayanan et al., SOSP 2019), which HPGO took over.
+A state is a set of layers that holds the producers of each of its layers: what has been computed when the pipeline is
+cut there. It is named by its last layers, an antichain of the graph. The states are ordered by PipeDream's antichain
+graph (Narayanan et al., SOSP 2019), which HPGO took over.
 """
 
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ class States:
     What a model has computed at each of its L states, summed from the model's start; arrays of shape [L].
 
     `compute` is forward plus backward seconds, `forward` its forward part, `activations` and `parameters` are bytes.
-    `outputs` is the bytes that a cut at the state has to send. `precedes[j, k]` says that state k comes before state j on
-    a path; states of parallel branches are not ordered by it.
+    `outputs` is the bytes that a cut at the state has to send. `precedes[j, k]` says that state k comes before state
+    j on a path; states of parallel branches are not ordered by it.
     """
 
     names: tuple[str, ...]

@@ -1,0 +1,110 @@
+"""Where partial pipelines stand on a cluster, and every way to go on from there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from rammer_ir.planner.cluster import Cluster, Devices, Occupancy, Policy
+from rammer_ir.planner.cuts import Indices
+from rammer_ir.planner.states import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What is taken of the devices, and those of the last stage."""
+
+    taken: Occupancy
+    last: Devices
+
+
+def _names(kind: "type[Options]") -> list[str]:
+    return [field.name for field in fields(kind)]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """
+    Ways to place the next stage behind groups.
+
+    `devices` is how many it gets and `used` how many are taken with them; `all_reduce` and `transfer` are seconds a
+    byte; `group` is where the pipeline stands then.
+    """
+
+    devices: Indices
+    used: Indices
+    all_reduce: Floats
+    transfer: Floats
+    group: Indices
+
+    def taken(self, index: Indices) -> "Options":
+        """Some of them, in the order of the positions."""
+        return Options(*(getattr(self, name)[index] for name in _names(Options)))
+
+    @staticmethod
+    def joined(parts: "Sequence[Options]") -> "Options":
+        """Those of all parts, one after the other."""
+        return Options(*(np.concatenate([getattr(part, name) for part in parts]) for name in _names(Options)))
+
+
+class Places:
+    """The groups of a cluster by number, group 0 being the empty one, and the options of each."""
+
+    def __init__(self, cluster: Cluster, policies: Sequence[Policy]):
+        self.cluster = cluster
+        self.groups: list[Group] = [Group(cluster.empty, ())]
+        self._policies = policies
+        self._numbers: dict[Group, int] = {self.groups[0]: 0}
+        self._options: dict[int, Options] = {}
+        self._placements: dict[Occupancy, list[tuple[Devices, Occupancy, float]]] = {}
+
+    def options(self, group: int) -> Options:
+        """All ways to go on from a group, for every number of devices."""
+        if group not in self._options:
+            self._options[group] = self._find(self.groups[group])
+        return self._options[group]
+
+    def choices(self, groups: Indices, most: int, multiple: int = 1) -> tuple[Indices, Options]:
+        """
+        Every position of `groups` with each option of its group, as two sequences of one length.
+
+        Options have at most `most` devices, and a multiple of `multiple`.
+        """
+        rows: list[Indices] = []
+        found: list[Options] = []
+        for group in np.unique(groups).tolist():
+            options = self.options(group)
+            allowed = np.flatnonzero((options.devices % multiple == 0) & (options.devices <= most))
+            same = np.flatnonzero(groups == group)
+            rows.append(np.repeat(same, len(allowed)))
+            found.append(options.taken(np.tile(allowed, len(same))))
+        return np.concatenate(rows), Options.joined(found)
+
+    def _find(self, group: Group) -> Options:
+        cluster = self.cluster
+        rows: list[tuple[int, float, float, int]] = []
+        for devices, taken, all_reduce in self._placed(group.taken):
+            following = Group(taken, devices)
+            number = self._numbers.setdefault(following, len(self.groups))
+            if number == len(self.groups):
+                self.groups.append(following)
+            transfer = cluster.transfer(group.last, devices) if group.last else 0.0
+            rows.append((len(devices), all_reduce, transfer, number))
+        counts = np.array([row[0] for row in rows], np.intp)
+        return Options(
+            counts,
+            counts + sum(group.taken),
+            np.array([row[1] for row in rows]),
+            np.array([row[2] for row in rows]),
+            np.array([row[3] for row in rows], np.intp),
+        )
+
+    def _placed(self, taken: Occupancy) -> list[tuple[Devices, Occupancy, float]]:
+        """Devices for a stage of every size, what is taken with them, and seconds a byte of their all-reduce."""
+        if taken not in self._placements:
+            self._placements[taken] = [
+                (devices, now, self.cluster.all_reduce(devices))
+                for count in range(1, self.cluster.size - sum(taken) + 1)
+                for devices, now in self.cluster.placements(taken, count, self._policies)
+            ]
+        return self._placements[taken]
