@@ -1,21 +1,22 @@
 """A module with a scheduled program as the image that the runtimes execute."""
 
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import DictionaryAttr, ModuleOp, StringAttr
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Block, SSAValue
 from xdsl.utils.symbol_table import get_name_if_symbol
 
 from rammer_ir.dialects import rop
 from rammer_ir.dialects.block import memref_type
 from rammer_ir.dialects.rtask import KernelOp
 from rammer_ir.dialects.vdevice import BufferOp, DeviceOp, ForOp, LaunchOp, ProgramOp, WeightOp
-from rammer_ir.errors import CompileError
+from rammer_ir.errors import CompileError, InvalidInputError
 from rammer_ir.locations import describe_op
 from rammer_ir.lowering.element_types import numpy_name, static_shape
+from rammer_ir.lowering.emission.bodies import DeviceKind
 from rammer_ir.lowering.emission.body_table import BodyTable
 from rammer_ir.lowering.emission.descriptors import Descriptors
 from rammer_ir.lowering.emission.launches import LaunchEncoder
@@ -49,7 +50,7 @@ def encode(module: ModuleOp) -> ProgramImage:
     tables = ProgramTables(
         program=program,
         kernels={name: op for name, op in symbols.items() if isinstance(op, KernelOp)},
-        bodies=BodyTable(symbols, _device_kind(program, symbols.get(program.device.string_value()))),
+        bodies=BodyTable(symbols, device_kind(module)),
         descriptors=Descriptors(),
         places=OperandPlaces(program, arena),
         events=[],
@@ -81,19 +82,29 @@ def has_program(module: ModuleOp) -> bool:
     return any(isinstance(op, ProgramOp) for op in module.body.block.ops)
 
 
+def encode_for(module: ModuleOp, kind: DeviceKind) -> ProgramImage:
+    """`encode`, for a program that must be for a kind of device: raises InvalidInputError if it is not."""
+    actual = device_kind(module)
+    if actual != kind:
+        raise InvalidInputError(f"the program is for a {actual} device: say -t {actual}, or set another device")
+    return encode(module)
+
+
+def device_kind(module: ModuleOp) -> DeviceKind:
+    """The kind of device that the module's program is for; raises CompileError if there is no such program."""
+    program = _program(module)
+    symbol = program.device.string_value()
+    devices = [op for op in module.body.block.ops if isinstance(op, DeviceOp) and op.sym_name.data == symbol]
+    if not devices:
+        raise CompileError(f"there is no device @{symbol}: run set-device first", location=describe_op(program))
+    return "cuda" if devices[0].kind.data == "cuda" else "host"
+
+
 def _program(module: ModuleOp) -> ProgramOp:
     programs = [op for op in module.body.block.ops if isinstance(op, ProgramOp)]
     if len(programs) != 1:
         raise CompileError(f"a module with one vdevice.program is encoded, this one has {len(programs)}")
     return programs[0]
-
-
-def _device_kind(program: ProgramOp, device: Operation | None) -> Literal["cuda", "host"]:
-    if not isinstance(device, DeviceOp):
-        raise CompileError(
-            f"there is no device @{program.device.string_value()}: run set-device first", location=describe_op(program)
-        )
-    return "cuda" if device.kind.data == "cuda" else "host"
 
 
 class _ProgramEncoder:

@@ -24,9 +24,6 @@ def index_text(printer: CWriter, array: SSAValue, indices: Sequence[SSAValue]) -
 
 def print_load(printer: CWriter, op: memref.LoadOp) -> None:
     space = memory_space(op.memref)
-    # A word that nobody uses is waited for all the same.
-    if op.res.first_use is None and space is not MemorySpace.WORDS:
-        return
     pointer, index = printer.value(op.memref), index_text(printer, op.memref, op.indices)
     match space:
         case MemorySpace.GLOBAL:
@@ -40,6 +37,7 @@ def print_load(printer: CWriter, op: memref.LoadOp) -> None:
         case None:
             refuse(op, f"{op.memref.type} does not say in which memory it lies")
     if op.res.first_use is None:
+        # A word that nobody uses is waited for all the same.
         printer.line(f"{text};")
     else:
         printer.print_definition(op.res, text)
@@ -58,8 +56,6 @@ def print_store(printer: CWriter, op: memref.StoreOp) -> None:
 
 
 def print_array(printer: CWriter, op: memref.AllocaOp) -> None:
-    if op.memref.first_use is None:
-        return
     kind = printer.element_type(op.memref)
     if memory_space(op.memref) is MemorySpace.THREAD:
         printer.line(f"{kind} {printer.define(op.memref, 'array')}[{array_elements(op.memref.type)}];")

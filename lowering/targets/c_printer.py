@@ -2,8 +2,9 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from functools import partial
-from typing import Final
+from typing import ClassVar, Final
 
 from xdsl.dialects import func, memref, scf
 from xdsl.dialects.builtin import MemRefType
@@ -17,6 +18,8 @@ from rammer_ir.lowering.from_block.structure import refuse
 from rammer_ir.lowering.targets.c_control import print_for, print_if
 from rammer_ir.lowering.targets.c_expressions import expression, is_expression
 from rammer_ir.lowering.targets.c_helpers import guarded
+from rammer_ir.lowering.targets.c_language import Language
+from rammer_ir.lowering.targets.c_liveness import dead_ops
 from rammer_ir.lowering.targets.c_memory import print_array, print_load, print_ring_op, print_store
 from rammer_ir.lowering.targets.c_names import function_name
 from rammer_ir.lowering.targets.c_writer import CWriter
@@ -32,6 +35,13 @@ class CPrinter(CWriter):
     Every load and store stands in its own statement, in the IR's order. A value without effects that is used once, in
     the block where it is computed, stands where it is used; others get a name.
     """
+
+    computing_ops: ClassVar[tuple[type[Operation], ...]] = ()
+    """Ops of the target that only compute a value."""
+
+    def __init__(self, language: Language) -> None:
+        super().__init__(language)
+        self._dead: AbstractSet[Operation] = frozenset()
 
     @abstractmethod
     def function_head(self, name: str) -> str:
@@ -63,6 +73,7 @@ class CPrinter(CWriter):
 
     def text(self, name: str, body: Region) -> str:
         """The text of the function with this body, and of what it needs beside it; raises CompileError."""
+        self._dead = dead_ops(body, self.computing_ops)
         self.print_string(f"{self.function_head(function_name(name))} {{")
         with self.indented():
             arguments = self._arguments(body.block)
@@ -103,7 +114,7 @@ class CPrinter(CWriter):
 
         What only the end of a body needs then takes no register before.
         """
-        used = {operand for nested in op.walk() for operand in nested.operands}
+        used = {operand for nested in op.walk() if nested not in self._dead for operand in nested.operands}
         for argument in [argument for argument in arguments if argument in used]:
             arguments.pop(argument)()
 
@@ -124,7 +135,9 @@ class CPrinter(CWriter):
             self._print_located(op)
 
     def _print_located(self, op: Operation) -> None:
-        """Print an op; an error says where it comes from."""
+        """Print an op, unless nobody needs it; an error says where it comes from."""
+        if op in self._dead:
+            return
         try:
             if is_expression(op):
                 self._print_expression(op)
@@ -137,8 +150,6 @@ class CPrinter(CWriter):
     def _print_expression(self, op: Operation) -> None:
         """Keep an expression for its use, or give it a name here."""
         (result,) = op.results
-        if result.first_use is None:
-            return
         text = expression(op, [self.value(operand) for operand in op.operands], self.language)
         if not op.operands or (len(text) <= _LONGEST_INLINED and _is_used_beside(op, result)):
             self.keep(result, text)

@@ -83,6 +83,8 @@ class CudaLanguage(Language):
 class CudaPrinter(CPrinter):
     """Prints a `cuda.func`."""
 
+    computing_ops: ClassVar[tuple[type[Operation], ...]] = (cuda.ThreadIndexOp, cuda.WarpIndexOp, cuda.LaneIndexOp)
+
     def __init__(self) -> None:
         super().__init__(CudaLanguage())
 
@@ -116,8 +118,7 @@ class CudaPrinter(CPrinter):
             return
         match op:
             case cuda.ThreadIndexOp() | cuda.WarpIndexOp() | cuda.LaneIndexOp():
-                if op.result.first_use is not None:
-                    self.print_definition(op.result, _INDICES[type(op)])
+                self.print_definition(op.result, _INDICES[type(op)])
             case cuda.ShuffleOp():
                 text = f"__shfl_xor_sync(0xffffffffu, {self.value(op.value)}, {op.lane_mask})"
                 self.print_definition(op.result, text)

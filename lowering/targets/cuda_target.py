@@ -11,7 +11,7 @@ from xdsl.utils.target import Target
 
 from rammer_ir.errors import InvalidInputError
 from rammer_ir.lowering.emission.bodies import module_bodies
-from rammer_ir.lowering.emission.encode_program import encode, has_program
+from rammer_ir.lowering.emission.encode_program import encode_for, has_program
 
 if TYPE_CHECKING:
     from rammer_ir.runtime.cuda.build import KernelPlan
@@ -41,7 +41,7 @@ class CudaTarget(Target):
             return
         from rammer_ir.runtime.cuda.build import kernel_plans
 
-        image = encode(module)
+        image = encode_for(module, "cuda")
         for plan in kernel_plans(image, self.arch):
             names = ", ".join(image.launches[number].name for number in plan.launches)
             output.write(f"// {names}: for {self.arch}.\n{kernel_text(plan)}")

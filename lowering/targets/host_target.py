@@ -8,7 +8,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.target import Target
 
 from rammer_ir.lowering.emission.bodies import module_bodies
-from rammer_ir.lowering.emission.encode_program import encode, has_program
+from rammer_ir.lowering.emission.encode_program import encode_for, has_program
 
 
 @dataclass(frozen=True)
@@ -23,5 +23,5 @@ class HostTarget(Target):
             return
         from rammer_ir.runtime.host.build import body_table, prelude
 
-        bodies = encode(module).bodies
+        bodies = encode_for(module, "host").bodies
         output.write("\n".join([prelude(), *(body.source for body in bodies), body_table(bodies)]))

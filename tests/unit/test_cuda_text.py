@@ -68,3 +68,9 @@ def test_the_body_has_no_spills() -> None:
 def test_other_architectures_are_refused(architecture: str) -> None:
     with pytest.raises(InvalidInputError, match=f"architecture '{architecture}' is not supported"):
         text("rows", architecture)
+
+
+def test_a_program_for_another_device_is_refused() -> None:
+    module = parse_module(new_context(), CUDA.replace("cuda", "host") + (PROGRAMS / "rows.mlir").read_text())
+    with pytest.raises(InvalidInputError, match="the program is for a host device: say -t host"):
+        CudaTarget().emit(new_context(), module, StringIO())
