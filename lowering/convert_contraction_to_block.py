@@ -1,4 +1,4 @@
-"""Block-form bodies for contractions: X staged through shared memory, W from the weight ring, sums in registers."""
+"""Block-form bodies for contractions: tiles of X go through shared memory, W through the weight ring."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -7,13 +7,14 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
 from rammer_ir.dialects.block import BodyOp
-from rammer_ir.dialects.rop import TilingAttr, WeightOp
+from rammer_ir.dialects.rop import TilingAttr
 from rammer_ir.lowering.bodies.body_builder import BodyBuilder
 from rammer_ir.lowering.bodies.contraction_body import ContractionBody
 from rammer_ir.lowering.bodies.kernel_view import KernelView, kernel_views
 from rammer_ir.lowering.bodies.tap_table import TapTable
 from rammer_ir.lowering.convert_generic_to_block import add_body
 from rammer_ir.pass_api import Pass
+from rammer_ir.symbols import FreshSymbols
 
 
 @dataclass(frozen=True)
@@ -32,18 +33,20 @@ class ConvertContractionToBlock(Pass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         bodies = {body.sym_name.data for body in op.body.block.ops if isinstance(body, BodyOp)}
-        weights = {weight.sym_name.data for weight in op.body.block.ops if isinstance(weight, WeightOp)}
+        names = FreshSymbols(op)
+        tables: dict[TapTable, str] = {}
         for view in list(kernel_views(op)):
-            if "contraction" in view.kernel.attributes:
-                _implement(view, bodies, weights)
+            if "contraction" not in view.kernel.attributes:
+                continue
+            table = TapTable.of(view)
+            if table not in tables:
+                tables[table] = names.new("taps")
+                table.insert_before(view.kernel, tables[table])
+            _implement(view, table, tables[table], bodies)
 
 
-def _implement(view: KernelView, bodies: set[str], weights: set[str]) -> None:
-    table = TapTable.of(view)
-    if table.name not in weights:
-        weights.add(table.name)
-        table.insert_before(view.kernel)
+def _implement(view: KernelView, table: TapTable, name: str, bodies: set[str]) -> None:
     threads = cast("TilingAttr", view.kernel.attributes["tiling"]).threads
     body = ContractionBody(view, BodyBuilder(view.operands([table.element_type]), threads))
     written = body.build()
-    add_body(view.kernel, written, body.builder.parameters, bodies, [table.name])
+    add_body(view.kernel, written, body.builder.parameters, bodies, [name])

@@ -1,4 +1,4 @@
-"""Block-form bodies for kernels of any generics: element-wise operators, row reductions, pooling, matrix-vector products."""
+"""Block-form bodies for kernels of any generics: element-wise, row reductions, pooling, matrix-vector products."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

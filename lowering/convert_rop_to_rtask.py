@@ -11,16 +11,19 @@ from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, IndexType, ModuleOp, TensorType
 from xdsl.dialects.tensor import EmptyOp
-from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.ir.affine import AffineMap
 from xdsl.printer import Printer
 from xdsl.rewriter import InsertPoint
+from xdsl.utils.hints import isa
 
+from rammer_ir.dialects.nesting import enclosing_op
 from rammer_ir.dialects.rop import GenericOp, GetWeightOp, OperatorOp, TilingAttr, WeightOp
-from rammer_ir.dialects.rtask import AlternativesOp, DispatchOp, YieldOp
+from rammer_ir.dialects.rtask import AlternativesOp, DispatchOp, KernelOp, YieldOp
 from rammer_ir.errors import PassError
 from rammer_ir.locations import describe_op, location_of, rewriter_at, set_location
 from rammer_ir.pass_api import Pass
+from rammer_ir.symbols import FreshSymbols
 from rammer_ir.tiling.contraction import Contraction, match_contraction
 from rammer_ir.tiling.packed_weight import PackedWeight
 from rammer_ir.tiling.task_dimensions import generics_of
@@ -42,21 +45,16 @@ class ConvertRopToRtask(Pass):
     name = "convert-rop-to-rtask"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        symbols = _Symbols(Builder(InsertPoint.at_start(op.body.block)))
+        symbols = _Symbols(FreshSymbols(op), Builder(InsertPoint.at_start(op.body.block)))
         for number, operator in enumerate([found for found in op.walk() if isinstance(found, OperatorOp)]):
             _Conversion(operator, number, symbols).run()
         for left in op.walk():
-            if isinstance(left, OperatorOp) or (isinstance(left, GenericOp) and _is_outside_kernels(left)):
-                raise PassError(f"{left.name} is in no operator with tilings", location=describe_op(left))
+            if isinstance(left, GenericOp) and not _is_in_kernel_or_recipe(left):
+                raise PassError("rop.generic is in no operator: run fuse-operators first", location=describe_op(left))
 
 
-def _is_outside_kernels(generic: GenericOp) -> bool:
-    parent: Operation | None = generic
-    while parent is not None:
-        if isinstance(parent, WeightOp) or parent.name == "rtask.kernel":
-            return False
-        parent = parent.parent_op()
-    return True
+def _is_in_kernel_or_recipe(generic: GenericOp) -> bool:
+    return enclosing_op(generic, KernelOp) is not None or enclosing_op(generic, WeightOp) is not None
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,7 @@ class _Kernel:
 class _Symbols:
     """The symbols that conversions add to the module; equal operators share kernels, equal packings share weights."""
 
+    names: FreshSymbols
     builder: Builder
     packed: dict[PackingKey, str] = field(default_factory=dict[PackingKey, str])
     kernels: dict[tuple[str, TilingAttr], _Kernel] = field(default_factory=dict[tuple[str, TilingAttr], _Kernel])
@@ -106,9 +105,9 @@ class _Conversion:
 
     def _tilings(self) -> Sequence[TilingAttr]:
         tilings = self.operator.attributes.get("tilings")
-        if not isinstance(tilings, ArrayAttr) or not len(tilings):
+        if not isa(tilings, ArrayAttr[TilingAttr]) or not len(tilings):
             raise PassError("an operator has no tilings: run the pass tile first", location=describe_op(self.operator))
-        return [cast("TilingAttr", tiling) for tiling in cast("ArrayAttr[Attribute]", tilings)]
+        return tilings.data
 
     def _names(self) -> Iterator[str]:
         return (f"operator{self.number}_candidate{candidate}" for candidate in count())
@@ -139,12 +138,12 @@ class _Conversion:
         key = (self.meaning, tiling)
         if key not in self.symbols.kernels:
             tiled = TiledOperator(self.operator, cuts_of(self.operator, tiling), replaced)
-            kernel = tiled.kernel(name)
+            kernel = tiled.kernel(self.symbols.names.new(name))
             kernel.attributes["tiling"] = tiling
             if packed is not None:
                 kernel.attributes["contraction"] = packed.description()
             self.symbols.builder.insert(kernel)
-            self.symbols.kernels[key] = _Kernel(name, tiled.reads, tiled.destinations)
+            self.symbols.kernels[key] = _Kernel(kernel.sym_name.data, tiled.reads, tiled.destinations)
         return self.symbols.kernels[key]
 
     def _empty(self, block: Block, tensor: Attribute) -> SSAValue:
@@ -180,9 +179,9 @@ class _Conversion:
         source = self.operator.inputs[number].owner
         assert isinstance(source, GetWeightOp)
         source_name = source.weight.string_value()
-        name = f"{source_name}_packed{len(self.symbols.packed)}"
         key = (source_name, weight.type, weight.source_map())
         if key not in self.symbols.packed:
+            name = self.symbols.names.new(f"{source_name}_packed{len(self.symbols.packed)}")
             self.symbols.packed[key] = name
             recipe = weight.recipe(source_name, name)
             set_location(recipe, location_of(source))

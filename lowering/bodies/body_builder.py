@@ -1,6 +1,6 @@
 """A block-form body in the making: its operands, its parameters and the code of both roles."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from io import StringIO
@@ -65,7 +65,7 @@ class BodyBuilder:
         return self._active.args[-1]
 
     @contextmanager
-    def in_service(self) -> Iterator[None]:
+    def in_service(self) -> Generator[None]:
         """Write the service region. Its parameters are those made so far, and new ones."""
         self._service = Block(arg_types=[argument.type for argument in self._compute.args])
         compute = self.write

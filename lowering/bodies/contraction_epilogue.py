@@ -1,4 +1,4 @@
-"""The end of a contraction: partial sums are added, the element-wise rest of the operator is applied, results are written."""
+"""The end of a contraction: partial sums are added, the element-wise rest is applied, results are written."""
 
 from collections.abc import Iterator, Sequence
 from math import prod
@@ -22,7 +22,7 @@ from rammer_ir.lowering.bodies.writer import neutral_element
 
 
 class _StagedCode(GenericCode):
-    """Reads operands of the kernel from arrays that were filled before: all loads are under way before the first is used."""
+    """Reads operands from arrays that were filled before: all loads are under way before the first is used."""
 
     def __init__(self, view: KernelView, builder: BodyBuilder, symbols: Sequence[SSAValue]) -> None:
         super().__init__(view, builder, symbols)
@@ -66,7 +66,7 @@ class ContractionEpilogue:
         return [self.shape.slices, *(block if self.m_is_fast else reversed(block))]
 
     def _is_contiguous_along_m(self) -> bool:
-        shape = cast("TensorType[Attribute]", self.root.res[0].type).get_shape()
+        shape = self.root.res[0].type.get_shape()
         linear = linearize(self.root.output_maps[0].data, shape, *self.view.ranges(self.root)).results[0]
         form = linear_form(linear)
         fast = self.roles.m[-1]
@@ -128,7 +128,7 @@ class ContractionEpilogue:
         return self.builder.operand(len(self.view.kernel.reads) + 1 + number)
 
     def _place(self, thread: SSAValue, element: SSAValue) -> tuple[list[SSAValue], list[SSAValue], list[SSAValue]]:
-        """Loop indices of the first generic for a thread's result, conditions for it to exist, and its place in the block."""
+        """Loop indices of the first generic for a thread's result, conditions for it to exist, place in the block."""
         shape, write = self.shape, self.builder.write
         linear = write.plus(write.times(element, write.index(shape.threads)), thread)
         fast_extent = shape.block_m if self.m_is_fast else shape.block_n
@@ -156,8 +156,8 @@ class ContractionEpilogue:
 
     def _read_operands(self) -> None:
         """
-        Loads what the element-wise generics read into arrays of each thread, zero where nothing is written, and notes which
-        of the thread's results exist.
+        Loads what the element-wise generics read into arrays of each thread, zero where nothing is written, and notes
+        which of the thread's results exist.
         """
         reads = list(self._operands_read())
         write = self.builder.write

@@ -60,7 +60,7 @@ class GenericCode:
         unsure: list[tuple[AffineExpr, int]] = []
         for result, extent in zip(affine_map.results, shape, strict=True):
             values = expression_range(result, *self.view.ranges(generic))
-            if values.low < 0 or values.high >= extent and not self._is_loop_row(result):
+            if values.low < 0 or (values.high >= extent and not self._is_loop_row(result)):
                 unsure.append((result, extent))
         return unsure
 
@@ -108,17 +108,17 @@ class GenericCode:
     def read(self, generic: GenericOp, position: int, dims: Sequence[SSAValue]) -> SSAValue:
         """The element of an input at an index of the loops; the pad value out of range."""
         value, pad = generic.inputs[position], generic.pads[position]
-        if isinstance(pad, UnitAttr):
-            return self._load(generic, position, dims)
-        conditions = self.in_range(generic, generic.input_maps[position].data, value.type, dims)
+        conditions: list[SSAValue] = []
+        if isinstance(pad, FloatAttr | IntegerAttr):
+            conditions = self.in_range(generic, generic.input_maps[position].data, value.type, dims)
         if not conditions:
             return self._load(generic, position, dims)
-        assert isinstance(pad, FloatAttr | IntegerAttr)
+        number = cast("FloatAttr | IntegerAttr", pad)
         write = self.builder.write
         return write.choose(
             write.all_of(conditions),
             lambda: self._load(generic, position, dims),
-            lambda: write.constant(pad),
+            lambda: write.constant(number),
             tensor_type(value).element_type,
         )
 

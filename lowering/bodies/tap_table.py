@@ -1,7 +1,6 @@
 """The table of taps of a contraction: where the rows of K lie in X."""
 
 from dataclasses import dataclass
-from hashlib import sha256
 from math import prod
 from typing import cast
 
@@ -69,14 +68,8 @@ class TapTable:
     def type(self) -> TensorType[Attribute]:
         return TensorType(i32, [self.entries, FIELDS])
 
-    @property
-    def name(self) -> str:
-        """Equal tables have equal names."""
-        text = f"{self.entries} {[str(field) for field in self.fields]}"
-        return f"taps_{sha256(text.encode()).hexdigest()[:12]}"
-
-    def insert_before(self, op: Operation) -> None:
-        """Adds the table to the module as a weight."""
+    def insert_before(self, op: Operation, name: str) -> None:
+        """Adds the table to the module as a weight called `name`."""
         body = Block()
         builder = Builder(InsertPoint.at_end(body))
         number = builder.insert(IndexOp(0)).result
@@ -89,7 +82,7 @@ class TapTable:
             value = builder.insert(arith.SelectOp(chosen, field, value)).result
         builder.insert(YieldOp(builder.insert(arith.IndexCastOp(value, i32))))
         table = GenericOp([self.entries, FIELDS], [AffineMapAttr(AffineMap.identity(2))], [], [self.type], Region(body))
-        weight = WeightOp(self.name, self.type, recipe=Region(Block([table, YieldOp(table)])))
+        weight = WeightOp(name, self.type, recipe=Region(Block([table, YieldOp(table)])))
         weight.location = op.location
         Rewriter.insert_op(weight, InsertPoint.before(op))
 
