@@ -1,7 +1,7 @@
 """Program images put together by hand: for tests of the runtimes, below the level where emission makes them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -182,6 +182,22 @@ class ImageBuilder:
         self._append(loop.body)
         self._instructions.append((Opcode.NEXT, start + 1))
         self._instructions[start] = (Opcode.FOR, loop.iterations, loop.scalar, len(self._instructions))
+
+
+def without_instruction(image: ProgramImage, veu: int, opcode: Opcode) -> ProgramImage:
+    """
+    The image without the first instruction of a kind in a vEU's stream of its first launch, for tests of what happens.
+
+    A RUN of no task stands in its place. Raises ValueError if the stream has no such instruction, or no RUN.
+    """
+    table = image.instructions.copy()
+    start = image.launches[0].streams[veu]
+    opcodes = table[start:, 0].tolist()
+    opcodes = opcodes[: opcodes.index(Opcode.END)]
+    run = table[start + opcodes.index(Opcode.RUN)].copy()
+    run[4] = 0
+    table[start + opcodes.index(opcode)] = run
+    return replace(image, instructions=table)
 
 
 def _low_and_high(offset: int) -> tuple[int, int]:
