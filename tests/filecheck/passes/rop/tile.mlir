@@ -1,0 +1,115 @@
+// RUN: rammer-opt %s -p tile --split-input-file --verify-diagnostics | filecheck %s
+// RUN: rammer-opt %s -p 'set-device{device=host veus=4},tile' --split-input-file --verify-diagnostics | filecheck %s --check-prefix=HOST
+
+// A convolution becomes blocks for the threads, and tiles of whole rows that fit them: 4 rows of 13 in 64. Blocks much
+// wider than the 24 channels are left out; a narrower one has channels cut in two.
+// CHECK-LABEL: @convolution
+// CHECK:         rop.operator
+// CHECK-SAME:      attributes {tilings = [#rop.tiling<contraction tile [24, 4, 13] threads 256 block [64, 32, 32] slices 8>]}
+// HOST-LABEL: @convolution
+// HOST:         rop.operator
+// HOST-SAME:      attributes {tilings = [#rop.tiling<contraction tile [24, 4, 13] threads 64 block [64, 32, 32] slices 1>,
+// HOST-SAME:        #rop.tiling<contraction tile [16, 4, 13] threads 64 block [64, 16, 32] slices 1>]}
+vdevice.device @h100 kind "cuda" veus 132 threads 1024 shared 232448 registers 65536
+rop.weight @filter : tensor<24x16x3x3xf32> hash "f"
+func.func @convolution(%image: tensor<16x13x13xf32>, %bias: tensor<24xf32>) -> tensor<24x13x13xf32> {
+  %filter = rop.get_weight @filter : tensor<24x16x3x3xf32>
+  %result = rop.operator ins(%image, %filter, %bias : tensor<16x13x13xf32>, tensor<24x16x3x3xf32>, tensor<24xf32>) {
+  ^bb0(%x: tensor<16x13x13xf32>, %k: tensor<24x16x3x3xf32>, %b: tensor<24xf32>):
+    %sum = rop.generic bounds [24, 13, 13, 16, 3, 3]
+        maps [affine_map<(o, h, w, i, y, x) -> (i, h + y - 1, w + x - 1)>, affine_map<(o, h, w, i, y, x) -> (o, i, y, x)>,
+              affine_map<(o, h, w, i, y, x) -> (o, h, w)>]
+        reduce [add] pad [0.0 : f32, unit] ins(%x, %k : tensor<16x13x13xf32>, tensor<24x16x3x3xf32>) {
+    ^bb1(%p: f32, %q: f32):
+      %m = arith.mulf %p, %q : f32
+      rop.yield %m : f32
+    } -> tensor<24x13x13xf32>
+    %biased = rop.generic bounds [24, 13, 13]
+        maps [affine_map<(o, h, w) -> (o, h, w)>, affine_map<(o, h, w) -> (o)>, affine_map<(o, h, w) -> (o, h, w)>]
+        ins(%sum, %b : tensor<24x13x13xf32>, tensor<24xf32>) {
+    ^bb2(%p: f32, %q: f32):
+      %s = arith.addf %p, %q : f32
+      rop.yield %s : f32
+    } -> tensor<24x13x13xf32>
+    rop.yield %biased : tensor<24x13x13xf32>
+  } -> tensor<24x13x13xf32>
+  func.return %result : tensor<24x13x13xf32>
+}
+
+// -----
+
+// A matrix-vector product shares nothing between threads: one generic tiling, enough tasks for all vEUs.
+// CHECK-LABEL: @matrix_vector
+// CHECK:         attributes {tilings = [#rop.tiling<generic tile [8, 1024] threads 256>]}
+// HOST-LABEL: @matrix_vector
+// HOST:         attributes {tilings = [#rop.tiling<generic tile [256, 1024] threads 64>]}
+vdevice.device @h100 kind "cuda" veus 132 threads 1024 shared 232448 registers 65536
+rop.weight @matrix : tensor<1024x1024xf32> hash "m"
+func.func @matrix_vector(%vector: tensor<1024xf32>) -> tensor<1024xf32> {
+  %matrix = rop.get_weight @matrix : tensor<1024x1024xf32>
+  %result = rop.operator ins(%vector, %matrix : tensor<1024xf32>, tensor<1024x1024xf32>) {
+  ^bb0(%x: tensor<1024xf32>, %m: tensor<1024x1024xf32>):
+    %sum = rop.generic bounds [1024, 1024]
+        maps [affine_map<(i, k) -> (k)>, affine_map<(i, k) -> (i, k)>, affine_map<(i, k) -> (i)>]
+        reduce [add] ins(%x, %m : tensor<1024xf32>, tensor<1024x1024xf32>) {
+    ^bb1(%p: f32, %q: f32):
+      %m1 = arith.mulf %p, %q : f32
+      rop.yield %m1 : f32
+    } -> tensor<1024xf32>
+    rop.yield %sum : tensor<1024xf32>
+  } -> tensor<1024xf32>
+  func.return %result : tensor<1024xf32>
+}
+
+// -----
+
+// Softmax is cut between rows only: a row is reduced.
+// CHECK-LABEL: @softmax
+// CHECK:         attributes {tilings = [#rop.tiling<generic tile [20, 100] threads 256>]}
+vdevice.device @h100 kind "cuda" veus 132 threads 1024 shared 232448 registers 65536
+func.func @softmax(%a: tensor<1000x100xf32>) -> tensor<1000x100xf32> {
+  %result = rop.operator ins(%a : tensor<1000x100xf32>) {
+  ^bb0(%x: tensor<1000x100xf32>):
+    %highest = rop.generic bounds [1000, 100] maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>]
+        reduce [maximum] ins(%x : tensor<1000x100xf32>) {
+    ^bb1(%p: f32):
+      rop.yield %p : f32
+    } -> tensor<1000xf32>
+    %less = rop.generic bounds [1000, 100]
+        maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i, j)>]
+        ins(%x, %highest : tensor<1000x100xf32>, tensor<1000xf32>) {
+    ^bb2(%p: f32, %q: f32):
+      %d = arith.subf %p, %q : f32
+      rop.yield %d : f32
+    } -> tensor<1000x100xf32>
+    rop.yield %less : tensor<1000x100xf32>
+  } -> tensor<1000x100xf32>
+  func.return %result : tensor<1000x100xf32>
+}
+
+// -----
+
+// What is written into part of a tensor is cut into parts of the same size: 30 columns in tiles of 15, not of 16.
+// CHECK-LABEL: @part
+// CHECK:         attributes {tilings = [#rop.tiling<generic tile [1, 15, 150] threads 256>]}
+vdevice.device @gpu kind "cuda" veus 375 threads 1024 shared 232448 registers 65536
+func.func @part(%a: tensor<200x30x150xf32>, %y: tensor<200x64xf32>) -> tensor<200x64xf32> {
+  %result = rop.operator ins(%a, %y : tensor<200x30x150xf32>, tensor<200x64xf32>) {
+  ^bb0(%x: tensor<200x30x150xf32>, %d: tensor<200x64xf32>):
+    %sums = rop.generic bounds [200, 30, 150]
+        maps [affine_map<(i, j, k) -> (i, j, k)>, affine_map<(i, j, k) -> (i, j + 20)>] reduce [add]
+        ins(%x : tensor<200x30x150xf32>) into(%d : tensor<200x64xf32>) {
+    ^bb1(%p: f32):
+      rop.yield %p : f32
+    } -> tensor<200x64xf32>
+    rop.yield %sums : tensor<200x64xf32>
+  } -> tensor<200x64xf32>
+  func.return %result : tensor<200x64xf32>
+}
+
+// -----
+
+// CHECK: pass tile: tile needs one vdevice.device in the module: run set-device first
+func.func @main() {
+  func.return
+}
