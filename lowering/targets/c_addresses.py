@@ -11,6 +11,7 @@ from rammer_ir.lowering.element_types import strides
 from rammer_ir.lowering.targets.c_text import bare
 
 _NUMBER: Final = re.compile(r"-?\d+")
+_ATOM: Final = re.compile(r"\w+")
 
 
 def element_index(memref: MemRefType[Attribute], indices: Sequence[str]) -> str:
@@ -30,7 +31,7 @@ def element_index(memref: MemRefType[Attribute], indices: Sequence[str]) -> str:
 
 
 def place(pointer: str, index: str) -> str:
-    """A pointer to an element."""
+    """A pointer to an element. The index is summed up in 32 bits before it is added to the address."""
     if index == "0":
         return pointer
-    return f"{pointer} - {index[1:]}" if _NUMBER.fullmatch(index) and index.startswith("-") else f"{pointer} + {index}"
+    return f"{pointer} + {index}" if _ATOM.fullmatch(index) else f"{pointer} + ({index})"

@@ -101,12 +101,12 @@ block.body @control threads 64 {
 // CHECK-NEXT:   float own[4];
 // CHECK-NEXT:   const int n = rammer::parameter(task, 0);
 // CHECK-NEXT:   const float* x = rammer::operand<const float>(task, 0);
-// CHECK-NEXT:   rammer::copy_async<16>(tile + thread * 4, x + thread, unsigned(thread) < unsigned(n));
-// CHECK-NEXT:   rammer::copy_async<4>(tile + thread * 4 + 1, x + thread, true);
+// CHECK-NEXT:   rammer::copy_async<16>(tile + (thread * 4), x + thread, unsigned(thread) < unsigned(n));
+// CHECK-NEXT:   rammer::copy_async<4>(tile + (thread * 4 + 1), x + thread, true);
 // CHECK-NEXT:   rammer::commit_copies();
 // CHECK-NEXT:   rammer::wait_copies<0>();
 // CHECK-NEXT:   rammer::barrier();
-// CHECK-NEXT:   const float4 piece = *reinterpret_cast<const float4*>(tile + thread * 4);
+// CHECK-NEXT:   const float4 piece = *reinterpret_cast<const float4*>(tile + (thread * 4));
 // CHECK-NEXT:   own[0] = piece.x;
 // CHECK-NEXT:   own[1] = piece.y;
 // CHECK-NEXT:   own[2] = piece.z;
