@@ -60,11 +60,11 @@ class Problem:
 
     def shapes(self) -> list[tuple[int, int]]:
         """
-        Numbers of pipelines and micro-batches: every number of pipelines that differs in devices a pipeline, and
-        samples a micro-batch from the smallest on, doubled.
+        Numbers of pipelines and micro-batches: any number of pipelines, and samples a micro-batch from the smallest on,
+        doubled.
         """
         found: list[tuple[int, int]] = []
-        for pipelines in sorted({self.cluster.size // devices for devices in range(1, self.cluster.size + 1)}):
+        for pipelines in range(1, self.cluster.size + 1):
             micro_batch = self.min_micro_batch
             while (micro_batches := self.global_batch // pipelines // micro_batch) > 0:
                 found.append((pipelines, micro_batches))

@@ -37,7 +37,7 @@ def phase_length(forward: Floats, backward: Floats, all_reduce: Floats, micro_ba
 
     Stages of zeros in front do not change it.
     """
-    stages = forward.shape[-1]
+    stages: int = forward.shape[-1]
     both = forward + backward
     until = np.cumsum(both, axis=-1)
     pivot = _pivots(both, until, micro_batches)
