@@ -188,13 +188,13 @@ def without_instruction(image: ProgramImage, veu: int, opcode: Opcode) -> Progra
     """
     The image without the first instruction of a kind in a vEU's stream of its first launch, for tests of what happens.
 
-    A RUN of no task stands in its place. Raises ValueError if the stream has no such instruction, or no RUN.
+    A RUN of no task stands in its place. Raises ValueError if the stream has no such instruction, or the image no RUN.
     """
     table = image.instructions.copy()
     start = image.launches[0].streams[veu]
     opcodes = table[start:, 0].tolist()
     opcodes = opcodes[: opcodes.index(Opcode.END)]
-    run = table[start + opcodes.index(Opcode.RUN)].copy()
+    run = table[table[:, 0].tolist().index(Opcode.RUN)].copy()
     run[4] = 0
     table[start + opcodes.index(opcode)] = run
     return replace(image, instructions=table)
