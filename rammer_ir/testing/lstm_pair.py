@@ -2,12 +2,30 @@
 A program written by hand: two LSTM layers side by side, each on vEUs of its own, weights in shared memory.
 
 States pass as words, between the vEUs of a layer and from layer to layer: a load waits for its value, so that there is
-no barrier and no counter. The program is an example of what the program level can say, and a test of all that runs it.
+no barrier and no counter. In another form, they are plain memory, and events say when they are there. The program is an
+example of what the program level can say, and a test of all that runs it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from rammer_ir.comparison import run_onnxruntime
+from rammer_ir.context import new_context
+from rammer_ir.demo.models import lstm_model
+from rammer_ir.parsing import parse_module
+from rammer_ir.pass_pipeline import parse_pass_pipeline, run_passes
+from rammer_ir.testing.lowered_models import LoweredModel
+from rammer_ir.weights.store import WeightStore
+
+Array = NDArray[Any]
 
 LAYERS = 2
 GATES = "iofg"
@@ -22,6 +40,7 @@ class LstmPair:
     Inputs: `x` [steps, hidden] and the length `n`. Outputs: `y0` and `y1` [steps, hidden], the states of both layers.
     Weights, layer by layer: `u0`, `u1` [4, padded, 2 * hidden] (gates i, o, f, c as in ONNX; columns for the input,
     then for the state) and `b0`, `b1` [4, padded]. Units are padded to a multiple of the number of vEUs.
+    With `events`, states are plain memory.
     """
 
     hidden: int
@@ -29,6 +48,7 @@ class LstmPair:
     steps: int
     threads: int
     kind: str
+    events: bool = False
 
     @property
     def units(self) -> int:
@@ -67,6 +87,8 @@ class LstmPair:
             "pinned": 4 * 4 * self.units * self.columns,
             "registers": min(65536 // self.threads // 8 * 8, 255) if self.kind == "cuda" else 0,
             "device": self._device(),
+            "space": self._space,
+            **self._synchronisation(),
             "update": UPDATE,
             "gates": "\n".join(_gate(number, name) for number, name in enumerate(GATES)),
         }
@@ -76,8 +98,29 @@ class LstmPair:
         if layer == 0:
             form = {"source_rows": self.steps, "row": "t", "source_space": "global", "source_offset": "%zero"}
         else:
-            form = {"source_rows": self.steps + 1, "row": "t + 1", "source_space": "words", "source_offset": "%one"}
+            form = {"source_rows": self.steps + 1, "row": "t + 1", "source_space": self._space, "source_offset": "%one"}
         return {"layer": layer, **form}
+
+    @property
+    def _space(self) -> str:
+        """The memory space of states."""
+        return "global" if self.events else "words"
+
+    def _synchronisation(self) -> dict[str, str]:
+        """Events, what waits for them and what signals them: a vEU once before all steps, and once a step."""
+        names = ["events", *(f"{what}{layer}" for what in ("waits", "signal") for layer in range(LAYERS))]
+        if not self.events:
+            return dict.fromkeys(names, "") | {"how": "as words"}
+        kind = f"!vdevice.event<{self.veus}>"
+        own = [f"%e{layer} affine_map<(p)[t] -> (0, {self.veus}, t + 1)> : {kind}" for layer in range(LAYERS)]
+        below = f"%e0 affine_map<(p)[t] -> (0, {self.veus}, t + 2)> : {kind}"
+        return {
+            "how": "by events",
+            "events": "".join(f"\n    %e{layer} = vdevice.event : {kind}" for layer in range(LAYERS)),
+            "waits0": f"\n            waits({own[0]})",
+            "waits1": f"\n            waits({own[1]}, {below})",
+            **{f"signal{layer}": f" signals(%e{layer} affine_map<(p) -> (p)> : {kind})" for layer in range(LAYERS)},
+        }
 
     def _device(self) -> str:
         if self.kind == "cuda":
@@ -124,3 +167,40 @@ UPDATE = """    %unity = arith.constant 1.0 : f32
 
 ON_CUDA = LstmPair(hidden=256, veus=13, steps=512, threads=640, kind="cuda")
 ON_HOST = LstmPair(hidden=16, veus=2, steps=32, threads=64, kind="host")
+
+
+def lower_pair(pair: LstmPair) -> LoweredModel:
+    """The program, its memory planned, proved, with the weights of an ONNX model: `lstm_model` with two layers."""
+    module = parse_module(new_context(), pair.text())
+    run_passes(new_context(), module, parse_pass_pipeline("plan-memory,verify-program"))
+    weights = WeightStore()
+    for symbol, array in _weights(pair):
+        weights.add(symbol, array)
+    return LoweredModel(module, weights)
+
+
+def pair_reference(x: Array) -> dict[str, Array]:
+    """What onnxruntime makes of `x` of shape [n, hidden] by the same model: `y0` and `y1`, of the same shape."""
+    n, hidden = x.shape
+    outputs = run_onnxruntime(_model(hidden, n), {"x": x[:, np.newaxis]})
+    return {"y0": outputs["h0"].reshape(n, hidden), "y1": outputs["y"].reshape(n, hidden)}
+
+
+def _model(hidden: int, steps: int) -> onnx.ModelProto:
+    """The model, with the states of its first layer as another output."""
+    model = lstm_model(layers=LAYERS, steps=steps, hidden=hidden)
+    first = onnx.ValueInfoProto.FromString(model.graph.output[0].SerializeToString())
+    first.name = "h0"
+    model.graph.output.append(first)
+    return model
+
+
+def _weights(pair: LstmPair) -> Iterable[tuple[str, Array]]:
+    """Both matrices of a layer side by side and the sum of both biases, padded with zeros."""
+    constants = {value.name: numpy_helper.to_array(value) for value in _model(pair.hidden, 1).graph.initializer}
+    missing = pair.padded - pair.hidden
+    for layer in range(LAYERS):
+        matrices = [constants[f"{letter}{layer}"].reshape(len(GATES), pair.hidden, pair.hidden) for letter in "wr"]
+        bias = constants[f"b{layer}"].reshape(2, len(GATES), pair.hidden).sum(axis=0)
+        yield f"u{layer}", np.pad(np.concatenate(matrices, axis=-1), ((0, 0), (0, missing), (0, 0)))
+        yield f"b{layer}", np.pad(bias, ((0, 0), (0, missing)))

@@ -1,11 +1,11 @@
-// Two LSTM layers of $hidden units, each on $veus vEUs of its own, weights in shared memory; states pass as words.
+// Two LSTM layers of $hidden units, each on $veus vEUs of its own, weights in shared memory; states pass $how.
 !states = tensor<${states}x${hidden}xf32>
 !rows = tensor<${steps}x${hidden}xf32>
 !cells = tensor<${padded}xf32>
 !weights = tensor<4x${padded}x${columns}xf32>
 !biases = tensor<4x${padded}xf32>
 !gates = tensor<4x${units}xf32>
-!words = memref<?xf32, "words">
+!passed = memref<?xf32, "$space">
 !global = memref<?xf32, "global">
 !staged = memref<${columns}xf32, "shared">
 !sums = memref<${gate_rows}xf32, "shared">
@@ -25,7 +25,7 @@ rtask.kernel @init grid [$veus] reads []
 } implementation @init_body []
 
 block.body @init_body threads $threads {
-^bb0(%task: index, %t: index, %h: !words, %c: !global):
+^bb0(%task: index, %t: index, %h: !passed, %c: !global):
   %units = arith.constant $units : index
   %hidden = arith.constant $hidden : index
   %zero = arith.constant 0.0 : f32
@@ -35,7 +35,7 @@ block.body @init_body threads $threads {
     memref.store %zero, %c[%unit] : !global
     %inside = arith.cmpi ult, %unit, %hidden : index
     scf.if %inside {
-      memref.store %zero, %h[%unit] : !words
+      memref.store %zero, %h[%unit] : !passed
     }
   }
   block.yield
@@ -43,7 +43,7 @@ block.body @init_body threads $threads {
 
 $layers
 !m_rows = memref<${steps}x${hidden}xf32>
-!m_states = memref<${states}x${hidden}xf32, "words">
+!m_states = memref<${states}x${hidden}xf32, "$space">
 !m_cells = memref<${padded}xf32, "global">
 !m_weights = memref<4x${padded}x${columns}xf32, "weights">
 !m_biases = memref<4x${padded}xf32, "weights">
@@ -60,23 +60,23 @@ vdevice.program @main on @device inputs 1 names ["x", "y0", "y1", "n"]
   %h1 = vdevice.buffer : !m_states
   %c0 = vdevice.buffer : !m_cells
   %c1 = vdevice.buffer : !m_cells
-  vdevice.launch veus $all_veus threads $threads service 0 ring 0 x 0 scratch $scratch pinned $pinned registers $registers {
+  vdevice.launch veus $all_veus threads $threads service 0 ring 0 x 0 scratch $scratch pinned $pinned registers $registers {$events
     vdevice.group [0, $veus] {
       %p0 = vdevice.pin %w0 box <(p) -> (0, p * $units, 0) by [4, $units, $columns]> : !m_weights -> !pinned
-      vdevice.run @init tasks [0, $veus] place affine_map<(p) -> (p)> outs(%h0, %c0 : !m_states, !m_cells)
+      vdevice.run @init tasks [0, $veus] place affine_map<(p) -> (p)> outs(%h0, %c0 : !m_states, !m_cells)$signal0
       vdevice.for %t in %n {
         vdevice.run @cell0 tasks [0, $veus] place affine_map<(p) -> (p)>
             ins(%x, %h0, %p0, %b0, %c0 : !m_rows, !m_states, !pinned, !m_biases, !m_cells)
-            outs(%h0, %c0, %y0 : !m_states, !m_cells, !m_rows) at(%t)
+            outs(%h0, %c0, %y0 : !m_states, !m_cells, !m_rows) at(%t)$waits0$signal0
       }
     }
     vdevice.group [$veus, $all_veus] {
       %p1 = vdevice.pin %w1 box <(p) -> (0, p * $units, 0) by [4, $units, $columns]> : !m_weights -> !pinned
-      vdevice.run @init tasks [0, $veus] place affine_map<(p) -> (p)> outs(%h1, %c1 : !m_states, !m_cells)
+      vdevice.run @init tasks [0, $veus] place affine_map<(p) -> (p)> outs(%h1, %c1 : !m_states, !m_cells)$signal1
       vdevice.for %t in %n {
         vdevice.run @cell1 tasks [0, $veus] place affine_map<(p) -> (p)>
             ins(%h0, %h1, %p1, %b1, %c1 : !m_states, !m_states, !pinned, !m_biases, !m_cells)
-            outs(%h1, %c1, %y1 : !m_states, !m_cells, !m_rows) at(%t)
+            outs(%h1, %c1, %y1 : !m_states, !m_cells, !m_rows) at(%t)$waits1$signal1
       }
     }
   }

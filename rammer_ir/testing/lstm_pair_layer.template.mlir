@@ -52,8 +52,8 @@ $update
 
 // Threads stage x and h, a warp a gate and unit multiplies, a thread a unit updates.
 block.body @cell${layer}_body threads $threads {
-^bb0(%task: index, %t: index, %x: memref<?xf32, "$source_space">, %h: !words, %w: memref<?xf32, "pinned">,
-     %b: memref<?xf32, "weights">, %c: !global, %h0: !words, %c0: !global, %y: !global):
+^bb0(%task: index, %t: index, %x: memref<?xf32, "$source_space">, %h: !passed, %w: memref<?xf32, "pinned">,
+     %b: memref<?xf32, "weights">, %c: !global, %h0: !passed, %c0: !global, %y: !global):
   %units = arith.constant $units : index
   %hidden = arith.constant $hidden : index
   %columns = arith.constant $columns : index
@@ -78,7 +78,7 @@ block.body @cell${layer}_body threads $threads {
   }
   block.parallel thread (%k) in %hidden {
     %from = arith.addi %h_row, %k : index
-    %v = memref.load %h[%from] : !words
+    %v = memref.load %h[%from] : !passed
     %to = arith.addi %k, %hidden : index
     memref.store %v, %staged[%to] : !staged
   }
@@ -104,7 +104,7 @@ $update
     %inside = arith.cmpi ult, %unit, %hidden : index
     scf.if %inside {
       %h_at = arith.addi %next_h_row, %unit : index
-      memref.store %state, %h0[%h_at] : !words
+      memref.store %state, %h0[%h_at] : !passed
       %y_at = arith.addi %h_row, %unit : index
       memref.store %state, %y[%y_at] : !global
     }

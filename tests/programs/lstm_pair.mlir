@@ -5,7 +5,7 @@
 !weights = tensor<4x260x512xf32>
 !biases = tensor<4x260xf32>
 !gates = tensor<4x20xf32>
-!words = memref<?xf32, "words">
+!passed = memref<?xf32, "words">
 !global = memref<?xf32, "global">
 !staged = memref<512xf32, "shared">
 !sums = memref<80xf32, "shared">
@@ -25,7 +25,7 @@ rtask.kernel @init grid [13] reads []
 } implementation @init_body []
 
 block.body @init_body threads 640 {
-^bb0(%task: index, %t: index, %h: !words, %c: !global):
+^bb0(%task: index, %t: index, %h: !passed, %c: !global):
   %units = arith.constant 20 : index
   %hidden = arith.constant 256 : index
   %zero = arith.constant 0.0 : f32
@@ -35,7 +35,7 @@ block.body @init_body threads 640 {
     memref.store %zero, %c[%unit] : !global
     %inside = arith.cmpi ult, %unit, %hidden : index
     scf.if %inside {
-      memref.store %zero, %h[%unit] : !words
+      memref.store %zero, %h[%unit] : !passed
     }
   }
   block.yield
@@ -113,8 +113,8 @@ rtask.kernel @cell0 grid [13] loops 1
 
 // Threads stage x and h, a warp a gate and unit multiplies, a thread a unit updates.
 block.body @cell0_body threads 640 {
-^bb0(%task: index, %t: index, %x: memref<?xf32, "global">, %h: !words, %w: memref<?xf32, "pinned">,
-     %b: memref<?xf32, "weights">, %c: !global, %h0: !words, %c0: !global, %y: !global):
+^bb0(%task: index, %t: index, %x: memref<?xf32, "global">, %h: !passed, %w: memref<?xf32, "pinned">,
+     %b: memref<?xf32, "weights">, %c: !global, %h0: !passed, %c0: !global, %y: !global):
   %units = arith.constant 20 : index
   %hidden = arith.constant 256 : index
   %columns = arith.constant 512 : index
@@ -139,7 +139,7 @@ block.body @cell0_body threads 640 {
   }
   block.parallel thread (%k) in %hidden {
     %from = arith.addi %h_row, %k : index
-    %v = memref.load %h[%from] : !words
+    %v = memref.load %h[%from] : !passed
     %to = arith.addi %k, %hidden : index
     memref.store %v, %staged[%to] : !staged
   }
@@ -210,7 +210,7 @@ block.body @cell0_body threads 640 {
     %inside = arith.cmpi ult, %unit, %hidden : index
     scf.if %inside {
       %h_at = arith.addi %next_h_row, %unit : index
-      memref.store %state, %h0[%h_at] : !words
+      memref.store %state, %h0[%h_at] : !passed
       %y_at = arith.addi %h_row, %unit : index
       memref.store %state, %y[%y_at] : !global
     }
@@ -290,8 +290,8 @@ rtask.kernel @cell1 grid [13] loops 1
 
 // Threads stage x and h, a warp a gate and unit multiplies, a thread a unit updates.
 block.body @cell1_body threads 640 {
-^bb0(%task: index, %t: index, %x: memref<?xf32, "words">, %h: !words, %w: memref<?xf32, "pinned">,
-     %b: memref<?xf32, "weights">, %c: !global, %h0: !words, %c0: !global, %y: !global):
+^bb0(%task: index, %t: index, %x: memref<?xf32, "words">, %h: !passed, %w: memref<?xf32, "pinned">,
+     %b: memref<?xf32, "weights">, %c: !global, %h0: !passed, %c0: !global, %y: !global):
   %units = arith.constant 20 : index
   %hidden = arith.constant 256 : index
   %columns = arith.constant 512 : index
@@ -316,7 +316,7 @@ block.body @cell1_body threads 640 {
   }
   block.parallel thread (%k) in %hidden {
     %from = arith.addi %h_row, %k : index
-    %v = memref.load %h[%from] : !words
+    %v = memref.load %h[%from] : !passed
     %to = arith.addi %k, %hidden : index
     memref.store %v, %staged[%to] : !staged
   }
@@ -387,7 +387,7 @@ block.body @cell1_body threads 640 {
     %inside = arith.cmpi ult, %unit, %hidden : index
     scf.if %inside {
       %h_at = arith.addi %next_h_row, %unit : index
-      memref.store %state, %h0[%h_at] : !words
+      memref.store %state, %h0[%h_at] : !passed
       %y_at = arith.addi %h_row, %unit : index
       memref.store %state, %y[%y_at] : !global
     }
