@@ -1,15 +1,16 @@
 """Block-form bodies for contractions: tiles of X go through shared memory, W through the weight ring."""
 
 from dataclasses import dataclass
-from typing import cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
 from rammer_ir.dialects.block import BodyOp
-from rammer_ir.dialects.rop import TilingAttr
+from rammer_ir.errors import RammerError
+from rammer_ir.locations import describe_op
 from rammer_ir.lowering.bodies.body_builder import BodyBuilder
-from rammer_ir.lowering.bodies.contraction_body import ContractionBody
+from rammer_ir.lowering.bodies.contraction_body import STAGES, ContractionBody
+from rammer_ir.lowering.bodies.contraction_shape import ContractionShape
 from rammer_ir.lowering.bodies.kernel_view import KernelView, kernel_views
 from rammer_ir.lowering.bodies.tap_table import TapTable
 from rammer_ir.lowering.convert_generic_to_block import add_body
@@ -36,17 +37,27 @@ class ConvertContractionToBlock(Pass):
         names = FreshSymbols(op)
         tables: dict[TapTable, str] = {}
         for view in list(kernel_views(op)):
-            if "contraction" not in view.kernel.attributes:
+            if view.contraction is None:
                 continue
-            table = TapTable.of(view)
+            shape = _shape(view)
+            table = TapTable.of(view, view.contraction, shape.block_k)
             if table not in tables:
                 tables[table] = names.new("taps")
                 table.insert_before(view.kernel, tables[table])
-            _implement(view, table, tables[table], bodies)
+            builder = BodyBuilder(view.operands([table.element_type]), shape.threads)
+            body = ContractionBody(view, view.contraction, shape, builder).build()
+            add_body(view.kernel, body, builder.parameters, bodies, [tables[table]])
 
 
-def _implement(view: KernelView, table: TapTable, name: str, bodies: set[str]) -> None:
-    threads = cast("TilingAttr", view.kernel.attributes["tiling"]).threads
-    body = ContractionBody(view, BodyBuilder(view.operands([table.element_type]), threads))
-    written = body.build()
-    add_body(view.kernel, written, body.builder.parameters, bodies, [name])
+def _shape(view: KernelView) -> ContractionShape:
+    """How the threads share the block of a kernel; raises RammerError if they cannot."""
+    tiling = view.tiling
+    if tiling.kind == "contraction":
+        block_m, block_n, block_k = tiling.block
+        shape = ContractionShape(block_m, block_n, block_k, tiling.slices, tiling.threads, STAGES)
+        if shape.fits:
+            return shape
+    raise RammerError(
+        f"the threads of kernel @{view.kernel.sym_name.data} cannot share its block: {tiling}",
+        location=describe_op(view.kernel),
+    )

@@ -11,7 +11,7 @@ from xdsl.ir import Attribute, OpResult, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from rammer_ir.dialects.block import BarrierOp, BodyOp, Level, MemorySpace
-from rammer_ir.dialects.rop import GenericOp, TilingAttr, tensor_type
+from rammer_ir.dialects.rop import GenericOp, tensor_type
 from rammer_ir.dialects.rtask import KernelOp
 from rammer_ir.lowering.bodies.body_builder import BodyBuilder
 from rammer_ir.lowering.bodies.combining import combine
@@ -38,14 +38,13 @@ class ConvertGenericToBlock(Pass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         bodies = {body.sym_name.data for body in op.body.block.ops if isinstance(body, BodyOp)}
         for view in list(kernel_views(op)):
-            if "contraction" not in view.kernel.attributes:
+            if view.contraction is None:
                 implement(view, bodies)
 
 
 def implement(view: KernelView, bodies: set[str]) -> None:
     """Writes the body of one kernel, or names the equal one that is there."""
-    tiling = cast("TilingAttr", view.kernel.attributes["tiling"])
-    builder = BodyBuilder(view.operands(), tiling.threads)
+    builder = BodyBuilder(view.operands(), view.tiling.threads)
     symbols = builder.coordinates(view.kernel.grid)
     code = GenericCode(view, builder, [*symbols, *([builder.iteration] * view.kernel.loops)])
     for generic in view.generics:

@@ -23,7 +23,6 @@ from rammer_ir.dialects.block import (
     RingWaitOp,
     WaitCopiesOp,
 )
-from rammer_ir.dialects.rop import TilingAttr
 from rammer_ir.dialects.rtask import ContractionAttr
 from rammer_ir.indexing.linear import linear_form
 from rammer_ir.indexing.simplify import linearize
@@ -44,16 +43,14 @@ RowReader = Callable[[SSAValue], tuple[SSAValue, SSAValue]]
 class ContractionBody:
     """Writes the body of one contraction kernel. Its operands: tensors read, the table of taps, tensors written."""
 
-    def __init__(self, view: KernelView, builder: BodyBuilder) -> None:
+    def __init__(self, view: KernelView, roles: ContractionAttr, shape: ContractionShape, builder: BodyBuilder) -> None:
         self.view = view
         self.builder = builder
         self.generic = view.generics[0]
-        self.roles = cast("ContractionAttr", view.kernel.attributes["contraction"])
-        tiling = cast("TilingAttr", view.kernel.attributes["tiling"])
-        block_m, block_n, block_k = tiling.block
-        self.shape = ContractionShape(block_m, block_n, block_k, tiling.slices, tiling.threads, STAGES)
+        self.roles = roles
+        self.shape = shape
         self.symbols = self._symbols()
-        self.epilogue = ContractionEpilogue(view, builder, self.shape, self.symbols)
+        self.epilogue = ContractionEpilogue(view, roles, builder, shape, self.symbols)
 
     def build(self) -> BodyOp:
         shape, write = self.shape, self.builder.write
@@ -108,7 +105,7 @@ class ContractionBody:
         write = self.builder.write
         dims = self._loops_of_column(column)
         exists = write.all_of(self.epilogue.column_conditions(column, dims))
-        parts = [self._of_m(part, dims) for part in x_parts(self.view)]
+        parts = [self._of_m(part, dims) for part in x_parts(self.view, self.roles)]
         for position, part in enumerate([*parts, write.select(exists, write.index(1), write.index(0))]):
             write.store(write.as_i32(part), self.column, write.index(position))
 
@@ -129,7 +126,8 @@ class ContractionBody:
             first_row = write.divide(thread, write.index(shape.block_m))
             stage = write.modulo(chunk, write.index(shape.stages))
             parts = [
-                write.as_index(write.load(self.column, write.index(i))) for i in range(len(x_parts(self.view)) + 1)
+                write.as_index(write.load(self.column, write.index(i)))
+                for i in range(len(x_parts(self.view, self.roles)) + 1)
             ]
             more = write.less(chunk, chunks)
             exists = write.all_of([more, write.less(write.index(0), parts.pop())])
@@ -176,7 +174,9 @@ class ContractionBody:
     def _channel_stride(self) -> int:
         """Elements of X between neighbours along the last of the reduced loops."""
         last = self.roles.k[-1]
-        form = linear_form(sum_of([term for term in additive_terms(x_parts(self.view)[0]) if last in term.used_dims()]))
+        form = linear_form(
+            sum_of([term for term in additive_terms(x_parts(self.view, self.roles)[0]) if last in term.used_dims()])
+        )
         assert form is not None, "channels are evenly spaced"
         return form.dims[last]
 

@@ -44,12 +44,17 @@ class ContractionEpilogue:
     """
 
     def __init__(
-        self, view: KernelView, builder: BodyBuilder, shape: ContractionShape, symbols: Sequence[SSAValue]
+        self,
+        view: KernelView,
+        roles: ContractionAttr,
+        builder: BodyBuilder,
+        shape: ContractionShape,
+        symbols: Sequence[SSAValue],
     ) -> None:
         self.view = view
         self.builder = builder
         self.shape = shape
-        self.roles = cast("ContractionAttr", view.kernel.attributes["contraction"])
+        self.roles = roles
         self.first = view.generics[0]
         self.rest = view.generics[1:]
         self.root = view.generics[-1]

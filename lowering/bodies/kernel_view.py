@@ -8,10 +8,12 @@ from xdsl.dialects.builtin import MemRefType, ModuleOp, TensorType
 from xdsl.ir import Attribute, BlockArgument, SSAValue
 
 from rammer_ir.dialects.block import MemorySpace, memory_space
-from rammer_ir.dialects.rop import GenericOp, GetWeightOp, ScanOp
-from rammer_ir.dialects.rtask import AlternativesOp, DispatchOp, KernelOp
+from rammer_ir.dialects.rop import GenericOp, GetWeightOp, ScanOp, TilingAttr
+from rammer_ir.dialects.rtask import AlternativesOp, ContractionAttr, DispatchOp, KernelOp
 from rammer_ir.dialects.vdevice import RunOp
+from rammer_ir.errors import RammerError
 from rammer_ir.indexing.ranges import Range, extent_ranges
+from rammer_ir.locations import describe_op
 from rammer_ir.lowering.bodies.body_builder import Ranges
 
 LARGEST_LOOP = 2**31
@@ -28,6 +30,23 @@ class KernelView:
     @property
     def generics(self) -> tuple[GenericOp, ...]:
         return tuple(op for op in self.kernel.region.block.ops if isinstance(op, GenericOp))
+
+    @property
+    def tiling(self) -> TilingAttr:
+        """How the kernel was cut; raises RammerError if it does not say."""
+        tiling = self.kernel.attributes.get("tiling")
+        if not isinstance(tiling, TilingAttr):
+            raise RammerError(
+                f"kernel @{self.kernel.sym_name.data} has no tiling, which says how many threads compute it",
+                location=describe_op(self.kernel),
+            )
+        return tiling
+
+    @property
+    def contraction(self) -> ContractionAttr | None:
+        """The roles of its first generic's loops, if it is a contraction."""
+        contraction = self.kernel.attributes.get("contraction")
+        return contraction if isinstance(contraction, ContractionAttr) else None
 
     @property
     def symbol_ranges(self) -> tuple[Range, ...]:

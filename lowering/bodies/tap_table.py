@@ -18,7 +18,7 @@ from xdsl.ir.affine import (
 )
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from rammer_ir.dialects.rop import GenericOp, IndexOp, TilingAttr, WeightOp, YieldOp
+from rammer_ir.dialects.rop import GenericOp, IndexOp, WeightOp, YieldOp
 from rammer_ir.dialects.rtask import ContractionAttr
 from rammer_ir.indexing.sums import additive_terms, sum_of
 from rammer_ir.lowering.bodies.kernel_view import KernelView
@@ -40,9 +40,7 @@ class TapTable:
     fields: tuple[AffineExpr, ...]
 
     @classmethod
-    def of(cls, view: KernelView) -> "TapTable":
-        contraction = cast("ContractionAttr", view.kernel.attributes["contraction"])
-        block_k = cast("TilingAttr", view.kernel.attributes["tiling"]).block[2]
+    def of(cls, view: KernelView, contraction: ContractionAttr, block_k: int) -> "TapTable":
         generic = view.generics[0]
         extents = [generic.bounds[dim] for dim in contraction.k]
         number = AffineExpr.dimension(0)
@@ -57,7 +55,7 @@ class TapTable:
         loops: list[AffineExpr] = [AffineExpr.constant(0)] * len(generic.bounds)
         for dim, index in zip(contraction.k, indices, strict=True):
             loops[dim] = index
-        parts = [_of_k(part, contraction, loops) for part in x_parts(view)]
+        parts = [_of_k(part, contraction, loops) for part in x_parts(view, contraction)]
         return cls(entries, (*parts, *([AffineExpr.constant(0)] * (FIELDS - 1 - len(parts))), rows))
 
     @property
@@ -87,9 +85,8 @@ class TapTable:
         Rewriter.insert_op(weight, InsertPoint.before(op))
 
 
-def x_parts(view: KernelView) -> list[AffineExpr]:
+def x_parts(view: KernelView, contraction: ContractionAttr) -> list[AffineExpr]:
     """The address in X, then its indices in the checked dimensions, of the first generic's loops and symbols."""
-    contraction = cast("ContractionAttr", view.kernel.attributes["contraction"])
     generic = view.generics[0]
     x_map = generic.input_maps[contraction.x].data
     shape = cast("TensorType[Attribute]", generic.inputs[contraction.x].type).get_shape()

@@ -1,6 +1,7 @@
 """Recognises what a contraction body can compute: sums of products, C[m, n] = sum over k of X[m, k] * W[k, n]."""
 
 from dataclasses import dataclass
+from math import prod
 
 from xdsl.dialects.arith import MulfOp
 from xdsl.dialects.builtin import Float32Type, FloatAttr, UnitAttr
@@ -82,6 +83,8 @@ def _is_sum_of_products(generic: GenericOp) -> bool:
 
 def _roles(generic: GenericOp, x: int, w: int, dimensions: tuple[TaskDimension, ...]) -> Contraction | None:
     in_x, in_w = used_dims(generic.input_maps[x]), used_dims(generic.input_maps[w])
+    if prod(tensor_type(generic.inputs[x]).get_shape()) > MOST_ELEMENTS:
+        return None
     k = generic.reduction_dims()
     parallel = [dim for dim, bound in enumerate(generic.bounds) if dim not in k and bound > 1]
     if not k or not {dimension.loops[0] for dimension in dimensions}.issuperset(parallel):
@@ -105,6 +108,9 @@ def _roles(generic: GenericOp, x: int, w: int, dimensions: tuple[TaskDimension, 
         k = (*(dim for dim in k if dim != channel), channel)
     return Contraction(x, w, m, n, batch, k, checked, channel is not None)
 
+
+MOST_ELEMENTS = 2**31 - 1
+"""A body keeps places in X as 32-bit numbers."""
 
 FEWEST_CHANNELS = 16
 """Below this many, chunks of one tap would be mostly empty."""
