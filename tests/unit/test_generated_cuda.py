@@ -1,6 +1,7 @@
 """Programs of models, and one written by hand, compiled for three generations of GPUs; no GPU is needed."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import onnx
 import pytest
@@ -9,7 +10,7 @@ from rammer_ir.pipelines import STRATEGIES
 from rammer_ir.runtime.cuda.build import build
 from rammer_ir.runtime.program_image import ProgramImage
 from rammer_ir.testing.lowered_models import lower_model
-from rammer_ir.testing.lstm_layers import LstmLayers, lower_layers
+from rammer_ir.testing.lstm_pair import ON_CUDA, lower_pair
 from rammer_ir.testing.small_models import SMALL_MODELS, convolution_model
 
 ARCHITECTURES = ("sm_80", "sm_90a", "sm_100")
@@ -63,8 +64,7 @@ def test_models_compile_for_every_architecture(name: str, strategy: str, cache: 
     check(image, cache)
 
 
-@pytest.mark.parametrize("by_events", [False, True], ids=["by words", "by events"])
-def test_the_layers_written_by_hand_compile(by_events: bool, cache: MemoryCache) -> None:
-    layers = LstmLayers(hidden=256, parts=13, steps=100, device="h100", threads=640, registers=96, by_events=by_events)
-    image, _ = lower_layers(layers, "set-device{device=h100},plan-memory").encode()
+@pytest.mark.parametrize("events", [False, True], ids=["by words", "by events"])
+def test_the_lstm_pair_compiles(events: bool, cache: MemoryCache) -> None:
+    image, _ = lower_pair(replace(ON_CUDA, events=events)).encode()
     check(image, cache)

@@ -1,6 +1,7 @@
 """Compiled programs in which one vEU leaves one instruction out: the wait that does not end is reported in time."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from rammer_ir.runtime.cache import CompileCache
 from rammer_ir.runtime.host.program import HostProgram
 from rammer_ir.runtime.program_image import Opcode, ProgramImage
 from rammer_ir.testing.lowered_models import lower_model
-from rammer_ir.testing.lstm_layers import Array, LstmLayers, lower_layers
+from rammer_ir.testing.lstm_pair import ON_HOST, Array, lower_pair
 from rammer_ir.testing.program_images import without_instruction
 from rammer_ir.testing.small_models import SMALL_MODELS, small_inputs
 
@@ -46,13 +47,11 @@ def test_a_missing_barrier_of_a_model() -> None:
 
 
 @pytest.mark.parametrize(
-    ("by_events", "opcode", "message"),
-    [(True, Opcode.SIGNAL, "event 'ready[01]'"), (False, Opcode.RUN, "a word did not arrive")],
+    ("events", "opcode", "message"),
+    [(True, Opcode.SIGNAL, "event 'e[01]'"), (False, Opcode.RUN, "a word did not arrive")],
     ids=["signal", "word"],
 )
-def test_a_missing_signal_or_word_of_the_layers_written_by_hand(by_events: bool, opcode: Opcode, message: str) -> None:
-    layers = LstmLayers(hidden=16, parts=2, steps=9, device="host", threads=64, by_events=by_events)
-    pipeline = "set-device{device=host veus=4},plan-memory,verify-program"
-    image, weights = lower_layers(layers, pipeline).encode()
-    inputs = {"x": np.ones((5, 16), np.float32)}
+def test_a_missing_signal_or_word_of_the_lstm_pair(events: bool, opcode: Opcode, message: str) -> None:
+    image, weights = lower_pair(replace(ON_HOST, events=events)).encode()
+    inputs = {"x": np.ones((5, ON_HOST.hidden), np.float32)}
     check(image, weights, inputs, opcode, message)

@@ -1,7 +1,9 @@
-"""Compiled models on several CPU threads under ThreadSanitizer: silent, and not without any one of their barriers."""
+"""Compiled programs on CPU threads under ThreadSanitizer: silent, and not without any one barrier of a model."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from xdsl.dialects.builtin import ModuleOp
@@ -14,6 +16,7 @@ from rammer_ir.pass_pipeline import parse_pass_pipeline, run_passes
 from rammer_ir.runtime.cache import CompileCache
 from rammer_ir.runtime.host.executable import Executable, build_executable
 from rammer_ir.testing.lowered_models import LoweredModel, lower_model
+from rammer_ir.testing.lstm_pair import ON_HOST, LstmPair, lower_pair, pair_reference
 from rammer_ir.testing.small_models import SMALL_MODELS, small_inputs
 
 PIPELINE = "set-device{device=host veus=3},persistent"
@@ -51,3 +54,13 @@ def test_models_have_no_race_unless_a_barrier_is_missing(name: str, tmp_path: Pa
             run_passes(new_context(), broken.module, parse_pass_pipeline("verify-program"))
         with pytest.raises(DeviceError, match="data race"):
             sanitized(broken, model, tmp_path).run(runs=RUNS)
+
+
+@pytest.mark.parametrize("pair", [ON_HOST, replace(ON_HOST, events=True)], ids=["by words", "by events"])
+def test_the_lstm_pair_has_no_race(pair: LstmPair, tmp_path: Path) -> None:
+    image, weights = lower_pair(pair).encode()
+    x = np.random.default_rng(0).standard_normal((pair.steps, pair.hidden)).astype(np.float32)
+    executable = build_executable(image, {"x": x}, weights, folder=tmp_path, cache=CompileCache())
+    outputs = executable.run(runs=RUNS)
+    for name, wanted in pair_reference(x).items():
+        np.testing.assert_allclose(outputs[name], wanted, rtol=1e-4, atol=1e-5, err_msg=name)
