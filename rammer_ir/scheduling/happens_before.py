@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rammer_ir.scheduling.boxes import Integers
+from rammer_ir.scheduling.clocks import Clock, ClockRows, clock_dtype, maxima_of_groups, within_groups
 from rammer_ir.scheduling.counters import SignalTable, requirements
+from rammer_ir.scheduling.publications import EarlyReuse, Publications
 from rammer_ir.scheduling.schedule import Barrier, Schedule, TaskRun
-
-Clock = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Ordering:
 
     def last_positions(self, begin: int, end: int) -> Clock:
         """The last position on every vEU of the tasks from `begin` to `end`, 0 where there is none; shape [vEUs]."""
-        last = np.zeros(self.clocks.shape[1], np.int32)
+        last = np.zeros(self.clocks.shape[1], self.clocks.dtype)
         # Positions grow along a vEU, and of repeated indices the last assignment stays.
         last[self.veus[begin:end]] = self.positions[begin:end]
         return last
@@ -51,17 +51,8 @@ class Ordering:
         rows = self.clocks[different]
         # What a vEU did itself is known to it; to others with the same clock it is not.
         alone = np.flatnonzero(counts == 1)
-        rows[alone, owners[first[alone]]] = np.iinfo(np.int32).max
+        rows[alone, owners[first[alone]]] = np.iinfo(self.clocks.dtype).max
         return rows.min(axis=0)
-
-
-@dataclass(frozen=True)
-class EarlyReuse:
-    """A wait for `threshold` signals of a counter that task `late` signals too: it may come among the first ones."""
-
-    counter: int
-    threshold: int
-    late: int
 
 
 def order_tasks(schedule: Schedule, table: SignalTable) -> tuple[Ordering, EarlyReuse | None]:
@@ -79,128 +70,23 @@ def order_tasks(schedule: Schedule, table: SignalTable) -> tuple[Ordering, Early
     return walk.ordering(), walk.find_early_reuse()
 
 
-class _Rows:
-    """A table of clocks that is filled row by row; row 0 is that of a vEU which knows nothing."""
-
-    def __init__(self, capacity: int, veus: int) -> None:
-        # Of what is allocated only what is written takes memory.
-        self._table = np.empty((capacity + 1, veus), np.int32)
-        self._table[0] = 0
-        self._count = 1
-
-    def join(self, numbers: Integers, learned: Clock) -> Integers:
-        """Adds the joins of rows with what is learned, row by row; the numbers of the new ones."""
-        end = self._count + len(numbers)
-        np.maximum(self._table[numbers], learned, out=self._table[self._count : end])
-        added = np.arange(self._count, end)
-        self._count = end
-        return added
-
-    def take(self, numbers: Integers) -> Clock:
-        return self._table[numbers]
-
-    def all(self) -> Clock:
-        return self._table[: self._count]
-
-
-class _Publications:
-    """
-    What waits learn: for every place in the signal table that a wait needs, the join of the counter's clocks up to it.
-
-    A signal counts for the next place needed on its counter; the places of a counter are joined in order.
-    """
-
-    def __init__(self, schedule: Schedule, table: SignalTable, needed: Integers) -> None:
-        self._places = np.unique(needed)
-        self._known = np.zeros((len(self._places), schedule.veus), np.int32)
-        counters = np.repeat(np.arange(len(table.totals)), table.totals)
-        following = np.searchsorted(self._places, np.arange(len(counters)))
-        exists = following < len(self._places)
-        same = np.zeros(len(counters), np.bool_)
-        same[exists] = counters[self._places[following[exists]]] == counters[exists]
-        self._target = np.where(same, following, -1)
-        self._table = table
-        several = _several_signallers(schedule, table)
-        needed_counters = counters[self._places]
-        self._joins_previous = np.zeros(len(self._places), np.bool_)
-        self._joins_previous[1:] = (needed_counters[1:] == needed_counters[:-1]) & several[needed_counters[1:]]
-        reused = np.zeros(len(table.totals), np.bool_)
-        reused[needed_counters[self._places + 1 < table.starts[needed_counters + 1]]] = True
-        self._watched = np.flatnonzero(reused & several)
-        self._is_watched = reused & several
-        self._counter_of_place = counters
-        self._clocks_of_watched: dict[int, Clock] = {}
-
-    def publish(self, places: Integers, rows: Clock, row_of: Integers, veus: Integers, positions: Clock) -> None:
-        """Signals at these places, by tasks at `positions` of `veus` that started with the clocks `rows[row_of]`."""
-        targets = self._target[places]
-        useful = np.flatnonzero(targets >= 0)
-        if len(useful):
-            pairs = np.unique(targets[useful] * len(rows) + row_of[useful])
-            of_pairs = pairs // len(rows)
-            starts = np.flatnonzero(np.diff(of_pairs, prepend=-1))
-            joined = maxima_of_groups(rows[pairs % len(rows)], starts)
-            changed = of_pairs[starts]
-            self._known[changed] = np.maximum(self._known[changed], joined)
-            np.maximum.at(self._known, (targets[useful], veus[useful]), positions[useful])
-        for k in np.flatnonzero(self._is_watched[self._counter_of_place[places]]):
-            row = rows[row_of[k]].copy()
-            row[veus[k]] = positions[k]
-            self._clocks_of_watched[int(places[k])] = row
-
-    def complete(self, places: Integers) -> None:
-        """All signals up to these places are published."""
-        targets = self._target[places]
-        places, targets = places[targets >= 0], targets[targets >= 0]
-        exact = np.unique(targets[self._places[targets] == places])
-        for k in exact[self._joins_previous[exact]]:
-            np.maximum(self._known[k], self._known[k - 1], out=self._known[k])
-
-    def learn(self, places: Integers) -> Clock:
-        """The joined clocks of the signals up to each of these places."""
-        return self._known[np.searchsorted(self._places, places)]
-
-    def find_early_reuse(self) -> EarlyReuse | None:
-        """A signal that is not after all signals that a wait for fewer of the same counter means."""
-        for counter in self._watched:
-            start, end = int(self._table.starts[counter]), int(self._table.starts[counter + 1])
-            rows = np.stack([self._clocks_of_watched[place] for place in range(start, end)])
-            low, high = np.searchsorted(self._places, [start, end])
-            for number in range(int(low), int(high)):
-                place = int(self._places[number])
-                late = (rows[place + 1 - start :] < self._known[number]).any(axis=1)
-                if late.any():
-                    task = int(self._table.tasks[place + 1 + int(np.argmax(late))])
-                    return EarlyReuse(int(counter), place + 1 - start, task)
-        return None
-
-
-def _several_signallers(schedule: Schedule, table: SignalTable) -> NDArray[np.bool_]:
-    """Which counters are signalled by more than one vEU: of one vEU, signals come in text order."""
-    veus = np.concatenate([np.zeros(0, np.int64), *(run.veus for _, run in schedule.runs())])[table.tasks]
-    counters = np.repeat(np.arange(len(table.totals)), table.totals)
-    several = np.zeros(len(table.totals), np.bool_)
-    different = (counters[1:] == counters[:-1]) & (veus[1:] != veus[:-1])
-    several[counters[1:][different]] = True
-    return several
-
-
 class _Walk:
     """One walk through a launch in text order."""
 
     def __init__(self, schedule: Schedule, table: SignalTable) -> None:
         self._schedule = schedule
         self._table = table
+        self._dtype = clock_dtype(schedule)
         self._needs = {number: requirements(run) for number, run in schedule.runs() if run.waits}
         places = [table.places_of(needs) for needs in self._needs.values()]
-        self._publications = _Publications(schedule, table, np.concatenate([np.zeros(0, np.int64), *places]))
+        self._publications = Publications(schedule, table, np.concatenate([np.zeros(0, np.int64), *places]))
         barriers = sum(isinstance(step, Barrier) for step in schedule.steps)
         waiting = sum(len(np.unique(needs.owners)) for needs in self._needs.values())
-        self._rows = _Rows(barriers + waiting, schedule.veus)
+        self._rows = ClockRows(barriers + waiting, schedule.veus, self._dtype)
         self._current = np.zeros(schedule.veus, np.int64)
-        self._done = np.zeros(schedule.veus, np.int32)
+        self._done: Clock = np.zeros(schedule.veus, self._dtype)
         self._veus = np.concatenate([np.zeros(0, np.int64), *(run.veus for _, run in schedule.runs())])
-        self._positions = np.zeros(schedule.tasks, np.int32)
+        self._positions: Clock = np.zeros(schedule.tasks, self._dtype)
         self._clock_of = np.zeros(schedule.tasks, np.int64)
 
     def ordering(self) -> Ordering:
@@ -245,17 +131,15 @@ class _Walk:
         veus = run.veus[tasks]
         rank = ranks(veus)
         clock_of = self._wait(veus, rank, owners, places) if len(owners) else self._current[veus]
-        positions = (self._done[veus] + rank + 1).astype(np.int32)
-        self._done += np.bincount(veus, minlength=self._schedule.veus).astype(np.int32)
+        positions = (self._done[veus] + rank + 1).astype(self._dtype)
+        self._done += np.bincount(veus, minlength=self._schedule.veus).astype(self._dtype)
         numbers = self._schedule.first_tasks[number] + tasks
         self._positions[numbers] = positions
         self._clock_of[numbers] = clock_of
         lists = [places_[tasks] for places_ in self._table.places[number]]
         if lists:
-            different, row_of = np.unique(clock_of, return_inverse=True)
-            rows = self._rows.take(different)
             for signalled in lists:
-                self._publications.publish(signalled, rows, row_of, veus, positions)
+                self._publications.publish(signalled, self._rows, clock_of, veus, positions)
             self._publications.complete(np.concatenate(lists))
 
     def _wait(self, veus: Integers, rank: Integers, owners: Integers, places: Integers) -> Integers:
@@ -275,33 +159,25 @@ class _Walk:
     def _learn(self, places: Integers, starts: Integers) -> tuple[Clock, Integers]:
         """What groups of places, which begin at `starts`, tell: the different rows, and which is each group's."""
         counts = np.diff(np.append(starts, len(places)))
-        table = np.full((len(starts), counts.max()), -1, np.int64)
-        table[np.repeat(np.arange(len(starts)), counts), _within(counts)] = places
-        _, chosen, kind = np.unique(table, axis=0, return_index=True, return_inverse=True)
-        kind = kind.reshape(-1)
+        chosen, kind = _different_groups(places, starts, counts)
         total = counts[chosen]
-        taken = np.repeat(starts[chosen], total) + _within(total)
+        taken = np.repeat(starts[chosen], total) + within_groups(total)
         rows = self._publications.learn(places[taken])
         return maxima_of_groups(rows, np.cumsum(total) - total), kind
 
 
-def _within(counts: Integers) -> Integers:
-    """0, 1, .. of each group, for groups of the given sizes one after another."""
-    return np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-
-
-def maxima_of_groups(rows: Clock, starts: Integers) -> Clock:
-    """The maximum of the rows of each group; groups begin at `starts`. What `np.maximum.reduceat` does, faster."""
-    counts = np.diff(np.append(starts, len(rows)))
-    if (counts == counts[0]).all():
-        return rows.reshape(len(starts), counts[0], rows.shape[1]).max(axis=1)
-    if len(starts) <= counts.max():
-        return np.stack([rows[start : start + count].max(axis=0) for start, count in zip(starts, counts, strict=True)])
-    maxima = rows[starts]
-    for k in range(1, int(counts.max())):
-        groups = np.flatnonzero(counts > k)
-        maxima[groups] = np.maximum(maxima[groups], rows[starts[groups] + k])
-    return maxima
+def _different_groups(places: Integers, starts: Integers, counts: Integers) -> tuple[Integers, Integers]:
+    """One group of each kind of group of places, and the kind of every group."""
+    table = np.zeros((len(starts), int(counts.max())), np.int64)
+    table[np.repeat(np.arange(len(starts)), counts), within_groups(counts)] = places + 1
+    digits = int(places.max()) + 2
+    if digits ** table.shape[1] < np.iinfo(np.int64).max:
+        # Rows as numbers: the same order of magnitude faster than rows as rows.
+        numbers = table @ digits ** np.arange(table.shape[1])
+        _, chosen, kind = np.unique(numbers, return_index=True, return_inverse=True)
+    else:
+        _, chosen, kind = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    return chosen, kind.reshape(-1)
 
 
 def ranks(veus: Integers) -> Integers:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from rammer_ir.dialects.vdevice import LaunchOp
 from rammer_ir.errors import VerificationError
 from rammer_ir.scheduling.counters import Deadlock, SignalTable, find_deadlock
-from rammer_ir.scheduling.happens_before import EarlyReuse, order_tasks
+from rammer_ir.scheduling.happens_before import order_tasks
 from rammer_ir.scheduling.loops import LoopCase, launch_cases
 from rammer_ir.scheduling.program_form import ProgramForm, ProgramMemory
+from rammer_ir.scheduling.publications import EarlyReuse
 from rammer_ir.scheduling.races import Race, find_race
 from rammer_ir.scheduling.schedule import Schedule
 from rammer_ir.scheduling.unroll import UnrolledLaunch, unroll
