@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml
 
 test: $(STAMP)
 	$(BIN)/lit tests/filecheck
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check
