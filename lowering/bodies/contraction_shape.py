@@ -72,7 +72,7 @@ class ContractionShape:
         """Whether threads, warps and slices divide the block evenly, as the body takes for granted."""
         if min(self.block_m, self.block_n) < THREAD_TILE or self.threads < self.block_m:
             return False
-        warp_n = min(self.threads_n, 32 // self.warp_m)
+        is_one_warp = self.slice_threads <= 32 and self.threads_m == self.warp_m
         return (
             self.block_m % THREAD_TILE == 0
             and self.block_n % (2 * THREAD_TILE) == 0
@@ -81,8 +81,6 @@ class ContractionShape:
             and self.block_k % self.slices == 0
             and self.block_m * self.block_n % self.threads == 0
             and self.computing_threads <= self.threads
-            and self.threads_m % self.warp_m == 0
-            and self.threads_n % warp_n == 0
-            and (self.slice_threads % 32 == 0 or (self.slice_threads < 32 and self.threads_m == self.warp_m))
             and 16 % self.warp_m == 0
+            and (is_one_warp or (self.threads_m % self.warp_m == 0 and self.threads_n % (32 // self.warp_m) == 0))
         )
