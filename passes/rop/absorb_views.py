@@ -6,7 +6,8 @@ from typing import cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, TensorType, UnitAttr
-from xdsl.ir import Attribute, BlockArgument, Operation
+from xdsl.dialects.func import ReturnOp
+from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
 from xdsl.rewriter import InsertPoint
@@ -73,16 +74,26 @@ class _ReadThrough(RewritePattern):
 
 
 class _DropIdentity(RewritePattern):
-    """A view of the whole source as it is, in the place of which the source will do for everybody."""
+    """
+    A view of the whole source as it is, in the place of which the source will do for everybody.
+
+    A function's result stays a tensor of its own: no other result, and nothing that is there without the function.
+    """
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: GenericOp, rewriter: PatternRewriter, /) -> None:
         view = view_of(op)
         if view is None or view.source.type != op.res[0].type or not isinstance(view.pad, UnitAttr):
             return
+        if _is_returned(op.res[0]) and (not isinstance(view.source.owner, GenericOp) or _is_returned(view.source)):
+            return
         identity = AffineMap.identity(view.map.num_dims)
         if view.map == simplify_map(identity, extent_ranges(view.shape)):
             rewriter.replace(op, [], [view.source])
+
+
+def _is_returned(value: SSAValue) -> bool:
+    return any(isinstance(use.operation, ReturnOp) for use in value.uses)
 
 
 class _EraseUnused(RewritePattern):

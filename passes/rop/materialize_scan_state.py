@@ -29,7 +29,8 @@ class MaterializeScanState(Pass):
       result too gets a row more than there are steps: step t reads row t and writes row t + 1 (in reverse, reads t + 1
       and writes t), and the scanned result is a view of it.
 
-    Rows that no step reaches are zero, as the scan's results were: a tensor is filled with zeros first, unless the
+    A scan in reverse whose length is known becomes one that counts its steps up, and its rows down. Rows that no step
+    reaches are zero, as the scan's results were: a tensor is filled with zeros first, unless the
     length is known to be that of the tensors. Reads and writes of rows are copies, which `absorb-views` and
     `write-in-place` merge into the generics of the step; initial values are copied to their row, final ones read from
     theirs.
@@ -97,9 +98,12 @@ class _Materialization:
     def __init__(self, scan: ScanOp) -> None:
         self.scan = scan
         self.is_reverse = scan.reverse is not None
-        step = AffineExpr.symbol(0)
-        self.read_row, self.written_row = (step + 1, step) if self.is_reverse else (step, step + 1)
         self.length = _constant_index(scan.length)
+        # With a length that is known, a scan in reverse counts its rows down and its steps up.
+        self.is_forward = not self.is_reverse or (self.length is not None and not scan.body.block.args[0].uses)
+        step = AffineExpr.symbol(0)
+        self.row = step if not self.is_reverse or not self.is_forward else step * -1 + ((self.length or 0) - 1)
+        self.read_row, self.written_row = (self.row + 1, self.row) if self.is_reverse else (self.row, self.row + 1)
         # The number of rows as an expression whose symbol is the length.
         rows = AffineExpr.symbol(0) if self.length is None else AffineExpr.constant(self.length)
         zero = AffineExpr.constant(0)
@@ -133,7 +137,7 @@ class _Materialization:
             captured,
             [value.type for value in carried],
             Region(self._body([value.type for value in carried], [value.type for value in captured])),
-            reverse=self.is_reverse,
+            reverse=not self.is_forward,
         )
         new.attributes = dict(scan.attributes)
         self._insert(new)
@@ -174,7 +178,7 @@ class _Materialization:
         )
         values: list[SSAValue] = [step]
         for rows, slice_ in zip(scanned, old.args[1:], strict=False):
-            read = _Rows(tensor_type(rows)).at_row(AffineExpr.symbol(0))
+            read = _Rows(tensor_type(rows)).at_row(self.row)
             values.append(self._read_row(block, rows, read, tensor_type(slice_)))
         for state, rows, value in zip(self.states, states, scan.carried, strict=True):
             values.append(self._read_row(block, rows, state.at_row(self.read_row), tensor_type(value)))
@@ -195,7 +199,7 @@ class _Materialization:
         assert isinstance(last, YieldOp)
         places = [
             *((rows, state.at_row(self.written_row)) for state, rows in zip(self.states, states, strict=True)),
-            *((rows, _Rows(tensor_type(rows)).at_row(AffineExpr.symbol(0))) for rows in separate),
+            *((rows, _Rows(tensor_type(rows)).at_row(self.row)) for rows in separate),
         ]
         yielded = [*last.values[: len(states)], *(last.values[len(states) + result] for result in self.separate)]
         written: list[SSAValue] = []

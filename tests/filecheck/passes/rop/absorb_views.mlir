@@ -47,14 +47,21 @@ func.func @transpose_and_reshape(%x: tensor<6x4xf32>, %y: tensor<2x5xf32>) -> te
 
 // -----
 
-// What the function returns stays a copy, of the source itself where views follow one another; an identity goes.
+// What the function returns stays a copy, of the source itself where views follow one another. So does the identity of
+// an argument, which the function must not return as it is; another identity goes.
 // CHECK-LABEL: @returned
 // CHECK-SAME:    (%[[X:.*]]: tensor<6x4xf32>)
 // CHECK-NEXT:    %[[R:.*]] = rop.generic bounds [24]
 // CHECK-SAME:      affine_map<(d0) -> ((d0 mod 6), (d0 floordiv 6))>
 // CHECK-SAME:      ins(%[[X]] : tensor<6x4xf32>)
-// CHECK:         func.return %[[R]], %[[X]]
-func.func @returned(%x: tensor<6x4xf32>) -> (tensor<24xf32>, tensor<6x4xf32>) {
+// CHECK:         %[[I:.*]] = rop.generic bounds [6, 4]
+// CHECK-SAME:      ins(%[[X]] : tensor<6x4xf32>)
+// CHECK:         %[[N:.*]] = rop.generic bounds [6, 4]
+// CHECK-NEXT:    ^{{.*}}
+// CHECK-NEXT:      arith.negf
+// CHECK-NOT:     rop.generic
+// CHECK:         func.return %[[R]], %[[I]], %[[N]]
+func.func @returned(%x: tensor<6x4xf32>) -> (tensor<24xf32>, tensor<6x4xf32>, tensor<6x4xf32>) {
   %t = rop.generic bounds [4, 6] maps [affine_map<(i, j) -> (j, i)>, affine_map<(i, j) -> (i, j)>]
     ins(%x : tensor<6x4xf32>) {
   ^bb0(%e: f32):
@@ -70,7 +77,18 @@ func.func @returned(%x: tensor<6x4xf32>) -> (tensor<24xf32>, tensor<6x4xf32>) {
   ^bb0(%e: f32):
     rop.yield %e : f32
   } -> tensor<6x4xf32>
-  func.return %r, %i : tensor<24xf32>, tensor<6x4xf32>
+  %n = rop.generic bounds [6, 4] maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>]
+    ins(%x : tensor<6x4xf32>) {
+  ^bb0(%e: f32):
+    %0 = arith.negf %e : f32
+    rop.yield %0 : f32
+  } -> tensor<6x4xf32>
+  %j = rop.generic bounds [6, 4] maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>]
+    ins(%n : tensor<6x4xf32>) {
+  ^bb0(%e: f32):
+    rop.yield %e : f32
+  } -> tensor<6x4xf32>
+  func.return %r, %i, %j : tensor<24xf32>, tensor<6x4xf32>, tensor<6x4xf32>
 }
 
 // -----

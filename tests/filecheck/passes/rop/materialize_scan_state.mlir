@@ -99,9 +99,13 @@ func.func @reverse(%x: tensor<4x8xf32>, %h0: tensor<8xf32>, %n: index) -> (tenso
 // -----
 
 // In reverse over all rows, the result is the first rows of the state; a second result of the same value is a view too.
+// The length is known, so that steps count up and rows down.
 // CHECK-LABEL: @reverse_known_length
 // CHECK:         ins(%h0 : tensor<8xf32>) into(%{{.*}} : tensor<5x8xf32>)
-// CHECK:         %[[R:.*]] = rop.scan %{{.*}} reverse carried(%{{.*}} : tensor<5x8xf32>) captured(%x : tensor<4x8xf32>)
+// CHECK:         %[[R:.*]] = rop.scan %{{.*}} carried(%{{.*}} : tensor<5x8xf32>) captured(%x : tensor<4x8xf32>)
+// CHECK:           affine_map<(d0)[s0] -> (((s0 * -1) + 3), d0)>
+// CHECK:           affine_map<(d0)[s0] -> (((s0 * -1) + 4), d0)>
+// CHECK:           affine_map<(d0)[s0] -> (((s0 * -1) + 3), d0)>
 // CHECK:         %[[A:.*]] = rop.generic bounds [4, 8] maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>] ins(%[[R]] : tensor<5x8xf32>)
 // CHECK:         %[[B:.*]] = rop.generic bounds [4, 8] maps [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>] ins(%[[R]] : tensor<5x8xf32>)
 // CHECK:         func.return %[[A]], %[[B]]
