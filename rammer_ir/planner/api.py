@@ -119,7 +119,6 @@ def plan_states(states: States, request: Request, global_batch: int) -> Plan:
         memory,
         scaled,
         candidate.stages,
-        pipelines=candidate.pipelines,
         micro_batches=candidate.micro_batches,
         global_batch=global_batch,
     )

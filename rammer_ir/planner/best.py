@@ -49,7 +49,6 @@ class Problem:
             self.memory,
             self.states,
             stages,
-            pipelines=pipelines,
             micro_batches=micro_batches,
             global_batch=self.global_batch,
         )
@@ -294,7 +293,7 @@ class _Search:
         memory = self.problem.memory
         if math.isinf(memory.limit):
             return np.zeros((len(begin), len(self.cuts))), np.ones((len(begin), len(self.cuts)), np.bool_)
-        samples = self.problem.global_batch / self.micro_batches / devices[:, None]
+        samples = np.ceil(self.problem.global_batch / self.micro_batches / devices - 1e-9)[:, None]
         total = float(self.problem.states.activations[-1])
         scale = memory.peak_activation / total * samples if total else 0.0
         full = (self.activations[None, :-1] - self.activations[begin, None]) * scale

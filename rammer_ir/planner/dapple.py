@@ -29,6 +29,11 @@ from rammer_ir.planner.states import Floats, States
 
 ROWS = 8192
 """Parts that are rated at a time."""
+MOST_PARTS = 2**21
+"""
+Over the cube of the number of devices: parts kept for each number of devices, those of the shortest plans. With up to
+sixteen devices, there are hardly ever more.
+"""
 
 
 def phase_length(forward: Floats, backward: Floats, all_reduce: Floats, micro_batches: int) -> Floats:
@@ -136,6 +141,7 @@ class _Planner:
         self.total = float(states.compute[-1])
         self.shortest = math.inf
         self.levels: list[_Parts] = []
+        self.closings: dict[int, tuple[int, float, float]] = {}
 
     def run(self) -> Candidate:
         size = self.cluster.size
@@ -165,13 +171,11 @@ class _Planner:
             no, nothing = np.zeros(0, np.intp), np.zeros((0, 0))
             return _Parts(no, no, np.zeros(0), no, no, nothing, nothing, nothing)
         merged = _Parts.joined(arrived)
-        numbers: dict[Occupancy, int] = {}
-        groups = [self.places.groups[int(number)] for number in merged.group]
-        taken = [numbers.setdefault(group.taken, len(numbers)) for group in groups]
         order = np.argsort(merged.length, kind="stable")
-        cells = np.stack([merged.end, np.array(taken, np.intp)])[:, order]
+        cells = np.stack([merged.end, self.places.occupancies(merged.group)])[:, order]
         _, firsts = np.unique(cells, axis=1, return_index=True)
-        return merged.taken(order[firsts])
+        # The first of each cell in the order of lengths, of which the shortest come first again.
+        return merged.taken(order[np.sort(firsts)[: max(1, MOST_PARTS // self.cluster.size**3)]])
 
     def _extended(self, used: int) -> Iterator[tuple[int, _Parts]]:
         """The parts of a level with one stage more, by the devices that they use."""
@@ -227,16 +231,20 @@ class _Planner:
     def _closing(self, groups: Indices) -> tuple[Indices, Floats, Floats]:
         """Of the stage that closes a pipeline behind each group: devices, seconds a byte of all-reduce and transfer."""
         unique, positions = np.unique(groups, return_inverse=True)
-        table: list[tuple[int, float, float]] = []
-        for number in unique:
-            group = self.places.groups[int(number)]
-            rest = self._rest(group.taken)
-            table.append((len(rest), self.cluster.all_reduce(rest), self.cluster.transfer(group.last, rest)))
+        table = [self._closing_of(int(number)) for number in unique]
         return (
             np.array([row[0] for row in table], np.intp)[positions],
             np.array([row[1] for row in table])[positions],
             np.array([row[2] for row in table])[positions],
         )
+
+    def _closing_of(self, number: int) -> tuple[int, float, float]:
+        if number not in self.closings:
+            group = self.places.groups[number]
+            rest = self._rest(group.taken)
+            reduce, transfer = self.cluster.all_reduce(rest), self.cluster.transfer(group.last, rest)
+            self.closings[number] = len(rest), reduce, transfer
+        return self.closings[number]
 
     def _rest(self, taken: Occupancy) -> Devices:
         """The devices that are not taken."""

@@ -1,5 +1,6 @@
 """How much memory of a device a stage takes, under early backward scheduling (section 3.1 of the DAPPLE paper)."""
 
+import math
 from dataclasses import dataclass, replace
 
 from rammer_ir.planner.latency import Stage
@@ -20,11 +21,9 @@ class MemoryModel:
     optimizer_scaling: float
     peak_activation: float
 
-    def stage_bytes(
-        self, states: States, stage: Stage, in_flight: int, device_samples: float, global_batch: int
-    ) -> float:
+    def stage_bytes(self, states: States, stage: Stage, in_flight: int, samples: int, global_batch: int) -> float:
         """
-        Bytes of a device that runs a stage on `device_samples` samples a micro-batch, `in_flight` micro-batches at
+        Bytes of a device that runs a stage on `samples` samples a micro-batch, `in_flight` micro-batches at
         most.
 
         `states` are scaled to the global batch.
@@ -32,14 +31,19 @@ class MemoryModel:
         total = float(states.activations[-1])
         before = float(states.activations[stage.first - 1]) if stage.first else 0.0
         share = (float(states.activations[stage.last]) - before) / total if total else 0.0
-        full = self.peak_activation * share * device_samples
+        full = self.peak_activation * share * samples
         weights = float(states.parameters[stage.last]) - (
             float(states.parameters[stage.first - 1]) if stage.first else 0.0
         )
         if not stage.recompute:
             return weights * self.optimizer_scaling + in_flight * full
-        given = float(states.outputs[stage.first - 1]) / global_batch * device_samples if stage.first else 0.0
+        given = float(states.outputs[stage.first - 1]) / global_batch * samples if stage.first else 0.0
         return weights * self.optimizer_scaling + in_flight * given + full
+
+
+def device_samples(global_batch: int, micro_batches: int, devices: int) -> int:
+    """Samples of a micro-batch that a device of a stage gets at most: samples are not split."""
+    return math.ceil(global_batch / micro_batches / devices - 1e-9)
 
 
 def plan_memory(
@@ -47,14 +51,18 @@ def plan_memory(
     states: States,
     stages: tuple[Stage, ...],
     *,
-    pipelines: int,
     micro_batches: int,
     global_batch: int,
 ) -> list[float]:
     """Bytes of a device of each stage; stage x of S keeps S - x micro-batches in flight, or all if those are fewer."""
-    samples = global_batch / (pipelines * micro_batches)
     return [
-        model.stage_bytes(states, stage, min(len(stages) - x, micro_batches), samples / stage.replicas, global_batch)
+        model.stage_bytes(
+            states,
+            stage,
+            min(len(stages) - x, micro_batches),
+            device_samples(global_batch, micro_batches, len(stage.devices)),
+            global_batch,
+        )
         for x, stage in enumerate(stages)
     ]
 
@@ -64,17 +72,16 @@ def fitted(
     states: States,
     stages: tuple[Stage, ...],
     *,
-    pipelines: int,
     micro_batches: int,
     global_batch: int,
 ) -> tuple[Stage, ...] | None:
     """The stages with recomputation where they do not fit without, or None where that does not help."""
-    samples = global_batch / (pipelines * micro_batches)
     found: list[Stage] = []
     for x, stage in enumerate(stages):
         in_flight = min(len(stages) - x, micro_batches)
+        samples = device_samples(global_batch, micro_batches, len(stage.devices))
         for choice in (replace(stage, recompute=False), replace(stage, recompute=True)):
-            used = model.stage_bytes(states, choice, in_flight, samples / stage.replicas, global_batch)
+            used = model.stage_bytes(states, choice, in_flight, samples, global_batch)
             if used <= model.limit:
                 found.append(choice)
                 break

@@ -54,6 +54,8 @@ class Places:
         self.cluster = cluster
         self.groups: list[Group] = [Group(cluster.empty, ())]
         self._policies = policies
+        self._taken: dict[Occupancy, int] = {cluster.empty: 0}
+        self._occupancies = [0]
         self._numbers: dict[Group, int] = {self.groups[0]: 0}
         self._options: dict[int, Options] = {}
         self._placements: dict[Occupancy, list[tuple[Devices, Occupancy, float]]] = {}
@@ -63,6 +65,10 @@ class Places:
         if group not in self._options:
             self._options[group] = self._find(self.groups[group])
         return self._options[group]
+
+    def occupancies(self, groups: Indices) -> Indices:
+        """Numbers that are the same for groups that take the same devices."""
+        return np.array(self._occupancies, np.intp)[groups]
 
     def choices(self, groups: Indices, most: int, multiple: int = 1) -> tuple[Indices, Options]:
         """
@@ -88,6 +94,7 @@ class Places:
             number = self._numbers.setdefault(following, len(self.groups))
             if number == len(self.groups):
                 self.groups.append(following)
+                self._occupancies.append(self._taken.setdefault(taken, len(self._taken)))
             transfer = cluster.transfer(group.last, devices) if group.last else 0.0
             rows.append((len(devices), all_reduce, transfer, number))
         counts = np.array([row[0] for row in rows], np.intp)

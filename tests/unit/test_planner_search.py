@@ -233,7 +233,7 @@ def _length(
     reductions: list[float] = []
     for number, (first, last, devices) in enumerate(stages):
         work = span(states.compute, first, last)
-        samples = batch / micro_batches / len(devices)
+        samples = math.ceil(batch / micro_batches / len(devices) - 1e-9)
         in_flight = min(len(stages) - number, micro_batches)
         weights = span(states.parameters, first, last) * memory.optimizer_scaling
         full = memory.peak_activation * span(states.activations, first, last) / float(states.activations[-1]) * samples
@@ -316,7 +316,7 @@ def test_memory_is_respected() -> None:
 
 
 def test_recomputation_where_it_pays() -> None:
-    """Without it, a device holds two micro-batches of 1 GB a layer: two stages of two layers need 4 GB, or with it 2 GB."""
+    """A device holds two micro-batches of 1 GB a layer: two stages of two layers need 4 GB, or with it 2 GB."""
     states = chain([(1, 2, 8e9, 1e6)] * 4)
     memory = MemoryModel(2.6e9, 1, 4e9)
     found = plan_best(Problem(states, Cluster((2,)), 8, 1, memory), None).candidate
