@@ -155,7 +155,10 @@ class _Conversion:
         if scan.scanned or scan.scanned_results or not _is_in_place(scan):
             raise PassError("a scan has state of its own: run materialize-scan-state", location=describe_op(scan))
         if scan.reverse is not None:
-            raise PassError("a scan in reverse needs a length that is known: steps of a program count up", location=describe_op(scan))
+            raise PassError(
+                "a scan in reverse needs a known length: steps of a program count up",
+                location=describe_op(scan),
+            )
         loop = ForOp(self._index(scan.length))
         self.memory[scan.body.block.args[0]] = loop.index
         loop.index.name_hint = scan.body.block.args[0].name_hint
