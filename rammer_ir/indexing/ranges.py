@@ -46,9 +46,7 @@ def expression_range(expression: AffineExpr, dims: Sequence[Range], symbols: Seq
         case AffineSymExpr(position):
             return symbols[position]
         case AffineBinaryOpExpr(kind, lhs, rhs):
-            return _binary_range(
-                kind, expression_range(lhs, dims, symbols), expression_range(rhs, dims, symbols)
-            )
+            return _binary_range(kind, expression_range(lhs, dims, symbols), expression_range(rhs, dims, symbols))
         case _:
             raise ValueError(f"not an affine expression: {expression}")
 
@@ -72,8 +70,6 @@ def _binary_range(kind: AffineBinaryOpKind, lhs: Range, rhs: Range) -> Range:
     return Range(min(quotients), max(quotients))
 
 
-def map_ranges(
-    affine_map: AffineMap, dims: Sequence[Range], symbols: Sequence[Range] = ()
-) -> tuple[Range, ...]:
+def map_ranges(affine_map: AffineMap, dims: Sequence[Range], symbols: Sequence[Range] = ()) -> tuple[Range, ...]:
     """The range of each result of a map; raises ValueError as `expression_range` does."""
     return tuple(expression_range(result, dims, symbols) for result in affine_map.results)
