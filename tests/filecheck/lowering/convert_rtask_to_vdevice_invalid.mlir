@@ -184,7 +184,7 @@ func.func @main(%x: tensor<32xf32>) -> (tensor<32xf32>) {
 
 // -----
 
-// CHECK: pass convert-rtask-to-vdevice: a scan in reverse needs a length that is known: steps of a program count up
+// CHECK: pass convert-rtask-to-vdevice: a scan in reverse needs a known length: steps of a program count up
 vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
