@@ -71,15 +71,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--blocks", type=int, nargs="+", default=[25, 50, 100, 200])
     parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--commit", default="", help="what is measured")
     parser.add_argument("--output", type=Path, help="a Markdown file; else standard output")
     options = parser.parse_args()
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
     text = (
         "# rammer-opt from ONNX to CUDA C\n\n"
         f"Chains of Conv 3x3 + Relu on [1, {CHANNELS}, {SIDE}, {SIDE}], pipeline `persistent`, target "
         f"`cuda{{arch=sm_90a}}`; wall time of the whole process, best of {options.repeats}. Python "
         f"{platform.python_version()}, one core of {platform.machine()}, {date.today()}, commit "
-        f"{commit.stdout.strip()}. Script: `benchmarks/opt_scaling.py`.\n\n"
+        f"{options.commit}. Script: `benchmarks/opt_scaling.py`.\n\n"
         f"{table(options.blocks, options.repeats)}\n"
     )
     if options.output is None:
