@@ -44,7 +44,8 @@ def chain(blocks: int) -> onnx.ModelProto:
 def seconds(path: Path) -> float:
     """Wall time of one rammer-opt process from the file to CUDA C."""
     pipeline = "set-device{device=h100},persistent"
-    command = [sys.executable, "-m", "rammer_ir.cli.rammer_opt", str(path), "-p", pipeline, "-t", "cuda{arch=sm_90a}"]
+    tool = "import sys; from rammer_ir.cli.rammer_opt import main; sys.exit(main())"
+    command = [sys.executable, "-c", tool, str(path), "-p", pipeline, "-t", "cuda{arch=sm_90a}"]
     start = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     elapsed = time.perf_counter() - start
