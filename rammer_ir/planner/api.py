@@ -19,7 +19,7 @@ from rammer_ir.planner.latency import Candidate, recomputed, stage_compute
 from rammer_ir.planner.memory import MemoryModel, plan_memory
 from rammer_ir.planner.plan import Estimate, Plan
 from rammer_ir.planner.profile import read_profile
-from rammer_ir.planner.simulator import simulate, warmup_depths
+from rammer_ir.planner.simulator import simulated_length, warmup_depths
 from rammer_ir.planner.states import States, model_states
 
 SearchPolicy = Literal["hpgo", "dapple", "best"]
@@ -183,4 +183,4 @@ def _estimate(states: States, cluster: Cluster, plan: Candidate) -> Estimate:
     )
     times = estimate.pipeline_times()
     depths = warmup_depths("A", len(times.forward), plan.micro_batches)
-    return estimate.with_simulated(simulate(times, plan.micro_batches, depths).length)
+    return estimate.with_simulated(simulated_length(times, plan.micro_batches, depths))

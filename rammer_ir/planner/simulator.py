@@ -67,67 +67,90 @@ def warmup_depths(policy: Warmup, stages: int, micro_batches: int, limit: int | 
     return tuple(min(stages - i if policy == "A" else 2 * (stages - i) - 1, most) for i in range(stages))
 
 
-def stage_order(depth: int, micro_batches: int) -> list[tuple[Kind, int]]:
-    """The passes of a stage in order, with early backward scheduling."""
-    order: list[tuple[Kind, int]] = [("forward", i) for i in range(depth)]
-    for i in range(micro_batches):
-        order.append(("backward", i))
-        if depth + i < micro_batches:
-            order.append(("forward", depth + i))
-    return order
-
-
 def simulate(times: PipelineTimes, micro_batches: int, depths: Sequence[int]) -> Schedule:
     """The iteration that the order of each stage and the dependences between stages lead to."""
-    count = len(times.forward)
-    orders = [stage_order(depth, micro_batches) for depth in depths]
-    ends: dict[Kind, list[list[float]]] = {
-        "forward": [[] for _ in range(count)],
-        "backward": [[] for _ in range(count)],
-    }
-    position = [0] * count
-    clock = [0.0] * count
+    ends = _pass_ends(times, micro_batches, depths)
     tasks: list[Task] = []
-    ready = list(range(count))
-    while ready:
-        stage = ready.pop()
-        progressed = False
-        while position[stage] < len(orders[stage]):
-            kind, index = orders[stage][position[stage]]
-            available = _available(ends, kind, stage, index)
-            if available is None:
-                break
-            start = max(clock[stage], available)
-            clock[stage] = start + (times.forward if kind == "forward" else times.backward)[stage]
-            ends[kind][stage].append(clock[stage])
-            tasks.append(Task(stage, kind, index, start, clock[stage]))
-            position[stage] += 1
-            progressed = True
-        if progressed:
-            ready += [other for other in (stage - 1, stage + 1) if 0 <= other < count]
-    if any(place < len(order) for place, order in zip(position, orders, strict=True)):
-        raise InvalidInputError("the schedule waits for itself: a stage warms up less than the one behind it")
-    tasks += [
-        Task(stage, "all_reduce", -1, clock[stage], clock[stage] + seconds)
-        for stage, seconds in enumerate(times.all_reduce)
-        if seconds > 0
-    ]
-    length = max(end + seconds for end, seconds in zip(clock, times.all_reduce, strict=True))
+    kinds: tuple[tuple[Kind, tuple[float, ...]], ...] = (("forward", times.forward), ("backward", times.backward))
+    for stage, reduced in enumerate(times.all_reduce):
+        for kind, seconds in kinds:
+            made = enumerate(ends[kind][stage])
+            tasks += [Task(stage, kind, index, end - seconds[stage], end) for index, end in made]
+        if reduced > 0:
+            last = ends["backward"][stage][-1]
+            tasks.append(Task(stage, "all_reduce", -1, last, last + reduced))
+    length = _length(times, ends)
     work = [micro_batches * (f + b) for f, b in zip(times.forward, times.backward, strict=True)]
     return Schedule(
-        tuple(tasks),
+        tuple(sorted(tasks, key=lambda task: (task.start, task.end))),
         length,
         tuple(min(depth, micro_batches) for depth in depths),
         tuple(seconds / length if length else 0.0 for seconds in work),
     )
 
 
-def _available(ends: dict[Kind, list[list[float]]], kind: Kind, stage: int, index: int) -> float | None:
-    """When a pass's input is there; None where what makes it has not run."""
-    made = ends[kind]
-    other = stage - 1 if kind == "forward" else stage + 1
-    if kind == "backward" and other == len(made):
-        return ends["forward"][stage][index] if index < len(ends["forward"][stage]) else None
-    if other < 0:
-        return 0.0
-    return made[other][index] if index < len(made[other]) else None
+def simulated_length(times: PipelineTimes, micro_batches: int, depths: Sequence[int]) -> float:
+    """Seconds of the iteration that `simulate` describes."""
+    return _length(times, _pass_ends(times, micro_batches, depths))
+
+
+def _length(times: PipelineTimes, ends: dict[Kind, list[list[float]]]) -> float:
+    return max(made[-1] + reduced for made, reduced in zip(ends["backward"], times.all_reduce, strict=True))
+
+
+def _pass_ends(times: PipelineTimes, micro_batches: int, depths: Sequence[int]) -> dict[Kind, list[list[float]]]:
+    """When each pass of each stage ends, by kind, stage and micro-batch."""
+    count = len(times.forward)
+    forward: list[list[float]] = [[] for _ in range(count)]
+    backward: list[list[float]] = [[] for _ in range(count)]
+    ready = list(range(count))
+    while ready:
+        stage = ready.pop()
+        # A first stage has its inputs from the start, a last one turns around.
+        given = forward[stage - 1] if stage else None
+        returned = backward[stage + 1] if stage + 1 < count else forward[stage]
+        if _advance(
+            forward[stage],
+            backward[stage],
+            given,
+            returned,
+            times.forward[stage],
+            times.backward[stage],
+            micro_batches,
+            depths[stage],
+        ):
+            ready += [other for other in (stage - 1, stage + 1) if 0 <= other < count]
+    if any(len(made) < micro_batches for made in backward):
+        raise InvalidInputError("the schedule waits for itself: a stage warms up less than the one behind it")
+    return {"forward": forward, "backward": backward}
+
+
+def _advance(
+    forward: list[float],
+    backward: list[float],
+    given: Sequence[float] | None,
+    returned: Sequence[float],
+    forward_seconds: float,
+    backward_seconds: float,
+    micro_batches: int,
+    depth: int,
+) -> bool:
+    """Lets a stage run as far as its inputs, which ended at `given` and `returned`, allow; whether it ran at all."""
+    clock = max(forward[-1:] + backward[-1:], default=0.0)
+    started, finished = len(forward), len(backward)
+    before = started + finished
+    while finished < micro_batches:
+        if started < micro_batches and started - finished < depth:
+            if given is not None and started == len(given):
+                break
+            clock = max(clock, given[started]) if given is not None else clock
+            clock += forward_seconds
+            forward.append(clock)
+            started += 1
+        else:
+            if finished >= len(returned):
+                break
+            clock = max(clock, returned[finished]) + backward_seconds
+            backward.append(clock)
+            finished += 1
+    return started + finished > before

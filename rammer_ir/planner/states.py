@@ -74,15 +74,21 @@ def model_states(profile: Profile) -> States:
 
 def _states_of_order(graph: "_Graph") -> States:
     """A state for each layer: what one order of the layers has computed once it is done."""
-    done = 0
+    done = live = 0
+    waiting = [len(set(consumers)) for consumers in graph.consumers]
     closures: list[int] = []
-    live: list[int] = []
+    outputs: list[int] = []
     for node in graph.order:
         done |= 1 << node
+        live |= 1 << node if waiting[node] else 0
+        for producer in set(graph.producers[node]):
+            waiting[producer] -= 1
+            if not waiting[producer]:
+                live &= ~(1 << producer)
         closures.append(done)
-        live.append(_mask([other for other in _bits(done) if graph.direct[other] & ~done]) | 1 << node)
+        outputs.append(live | 1 << node)
     precedes = np.tri(len(graph.order), k=-1, dtype=np.bool_)
-    return _sums(graph, graph.order, closures, live, precedes)
+    return _sums(graph, graph.order, closures, outputs, precedes)
 
 
 def _sums(
@@ -128,33 +134,36 @@ class _Graph:
     def __init__(self, layers: Sequence[Layer], edges: Sequence[tuple[int, int]]):
         self.layers = layers
         self.consumers: list[list[int]] = [[] for _ in layers]
-        producers: list[list[int]] = [[] for _ in layers]
+        self.producers: list[list[int]] = [[] for _ in layers]
         for producer, consumer in edges:
             self.consumers[producer].append(consumer)
-            producers[consumer].append(producer)
-        self.source = next(node for node in range(len(layers)) if not producers[node])
+            self.producers[consumer].append(producer)
+        self.source = next(node for node in range(len(layers)) if not self.producers[node])
         self.order = _topological_order(["" for _ in layers], self.consumers)
-        self.ancestors = _reachable(producers, self.order)
+        self.ancestors = _reachable(self.producers, self.order)
         self.descendants = _reachable(self.consumers, self.order[::-1])
-        self.direct = [_mask(nodes) for nodes in self.consumers]
-        # A layer's producers whose results are used elsewhere too: a cut behind the layer has to send those as well.
-        self.shared = [
-            _mask(
-                [
-                    ancestor
-                    for ancestor in _bits(self.ancestors[node])
-                    if self.direct[ancestor] & ~(self.ancestors[node] | 1 << node)
-                ]
-            )
-            for node in range(len(layers))
-        ]
+        self.shared = self._shared()
+
+    def _shared(self) -> list[list[int]]:
+        """
+        For each layer the ancestors whose results are used elsewhere too.
+
+        A cut behind the layer has to send those as well.
+        """
+        size = len(self.layers)
+        ancestors = _matrix(self.ancestors, size)
+        consumers = np.zeros((size, size), np.float32)
+        for producer, found in enumerate(self.consumers):
+            consumers[found, producer] = 1
+        # Of each layer's (row) ancestors (column), the consumers that are ancestors too or the layer itself.
+        inside = (ancestors | np.eye(size, dtype=np.bool_)).astype(np.float32) @ consumers
+        shared = ancestors & (inside < consumers.sum(axis=0))
+        return [np.flatnonzero(row).tolist() for row in shared]
 
     def augmented(self, antichain: Sequence[int]) -> list[int]:
         """The layers whose results live at a cut behind the antichain."""
-        shared = 0
-        for node in antichain:
-            shared |= self.shared[node]
-        return [node for node in _bits(shared) if node not in antichain] + list(antichain)
+        shared = {node for end in antichain for node in self.shared[end]}
+        return [*sorted(shared.difference(antichain)), *antichain]
 
     def closure(self, antichain: Sequence[int]) -> int:
         """The antichain and all that it depends on."""
@@ -168,15 +177,19 @@ class _Graph:
         augmented = self.augmented(antichain)
         live = _mask(augmented)
         found: list[list[int]] = []
-        for place, node in enumerate(augmented):
+        for node in augmented:
             for consumer in self.consumers[node]:
                 if consumer in antichain or self.descendants[consumer] & live:
                     continue
-                # Only the maximal ones: a layer that another one depends on is implied by it.
-                rest = live & ~(1 << node) | 1 << consumer
-                moved = [*augmented[:place], consumer, *augmented[place + 1 :]]
-                descendants = self.descendants
-                found.append([other for other in dict.fromkeys(moved) if not descendants[other] & rest])
+                # What the consumer depends on is implied by it; the others are still ends.
+                implied = self.ancestors[consumer]
+                front = [] if node in antichain else [consumer]
+                rest = [
+                    consumer if other == node else other
+                    for other in antichain
+                    if other == node or not implied >> other & 1
+                ]
+                found.append(front + rest)
         return found
 
 
@@ -245,15 +258,6 @@ def _mask(nodes: Sequence[int]) -> int:
     for node in nodes:
         mask |= 1 << node
     return mask
-
-
-def _bits(mask: int) -> list[int]:
-    bits: list[int] = []
-    while mask:
-        low = mask & -mask
-        bits.append(low.bit_length() - 1)
-        mask ^= low
-    return bits
 
 
 def _matrix(masks: Sequence[int], width: int) -> NDArray[np.bool_]:
