@@ -7,6 +7,7 @@ Transfers between stages are stages of their own. Gradients are all-reduced behi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from rammer_ir.errors import InvalidInputError
@@ -99,58 +100,29 @@ def _length(times: PipelineTimes, ends: dict[Kind, list[list[float]]]) -> float:
 
 
 def _pass_ends(times: PipelineTimes, micro_batches: int, depths: Sequence[int]) -> dict[Kind, list[list[float]]]:
-    """When each pass of each stage ends, by kind, stage and micro-batch."""
+    """
+    When each pass of each stage ends, by kind, stage and micro-batch.
+
+    Stages go on together: in step t, each runs forward pass t + K - 1 and then backward pass t, so that what a pass
+    waits for has an earlier step, or the same step and an earlier place in it.
+    """
+    depths = [min(depth, micro_batches) for depth in depths]
+    if any(before < behind for before, behind in pairwise(depths)):
+        raise InvalidInputError("the schedule waits for itself: a stage warms up less than the one behind it")
     count = len(times.forward)
     forward: list[list[float]] = [[] for _ in range(count)]
     backward: list[list[float]] = [[] for _ in range(count)]
-    ready = list(range(count))
-    while ready:
-        stage = ready.pop()
-        # A first stage has its inputs from the start, a last one turns around.
-        given = forward[stage - 1] if stage else None
-        returned = backward[stage + 1] if stage + 1 < count else forward[stage]
-        if _advance(
-            forward[stage],
-            backward[stage],
-            given,
-            returned,
-            times.forward[stage],
-            times.backward[stage],
-            micro_batches,
-            depths[stage],
-        ):
-            ready += [other for other in (stage - 1, stage + 1) if 0 <= other < count]
-    if any(len(made) < micro_batches for made in backward):
-        raise InvalidInputError("the schedule waits for itself: a stage warms up less than the one behind it")
+    clock = [0.0] * count
+    for step in range(1 - depths[0], micro_batches):
+        for stage in range(count):
+            index = step + depths[stage] - 1
+            if 0 <= index < micro_batches:
+                given = forward[stage - 1][index] if stage else 0.0
+                clock[stage] = max(clock[stage], given) + times.forward[stage]
+                forward[stage].append(clock[stage])
+        if step >= 0:
+            returned = 0.0
+            for stage in range(count - 1, -1, -1):
+                returned = clock[stage] = max(clock[stage], returned) + times.backward[stage]
+                backward[stage].append(returned)
     return {"forward": forward, "backward": backward}
-
-
-def _advance(
-    forward: list[float],
-    backward: list[float],
-    given: Sequence[float] | None,
-    returned: Sequence[float],
-    forward_seconds: float,
-    backward_seconds: float,
-    micro_batches: int,
-    depth: int,
-) -> bool:
-    """Lets a stage run as far as its inputs, which ended at `given` and `returned`, allow; whether it ran at all."""
-    clock = max(forward[-1:] + backward[-1:], default=0.0)
-    started, finished = len(forward), len(backward)
-    before = started + finished
-    while finished < micro_batches:
-        if started < micro_batches and started - finished < depth:
-            if given is not None and started == len(given):
-                break
-            clock = max(clock, given[started]) if given is not None else clock
-            clock += forward_seconds
-            forward.append(clock)
-            started += 1
-        else:
-            if finished >= len(returned):
-                break
-            clock = max(clock, returned[finished]) + backward_seconds
-            backward.append(clock)
-            finished += 1
-    return started + finished > before
