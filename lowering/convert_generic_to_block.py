@@ -13,6 +13,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from rammer_ir.dialects.block import BarrierOp, BodyOp, Level, MemorySpace
 from rammer_ir.dialects.rop import GenericOp, tensor_type
 from rammer_ir.dialects.rtask import KernelOp
+from rammer_ir.locations import location_of, set_location
 from rammer_ir.lowering.bodies.body_builder import BodyBuilder
 from rammer_ir.lowering.bodies.combining import combine
 from rammer_ir.lowering.bodies.generic_code import GenericCode, is_element_wise
@@ -62,7 +63,7 @@ def add_body(
     name = body.sym_name.data
     if name not in bodies:
         bodies.add(name)
-        body.location = kernel.location
+        set_location(body, location_of(kernel))
         Rewriter.insert_op(body, InsertPoint.before(kernel))
     kernel.implement(name, parameters, constants)
 

@@ -1,13 +1,14 @@
 """What every test runs under: its own cache folder, and no GPU test where there is no GPU."""
 
 import ctypes
+import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
-# Times vary by machine; pytest's own limit catches what hangs.
-settings.register_profile("rammer-ir", deadline=None)
+# Times vary by machine; pytest's own limit catches what hangs. CI tries the same examples every time.
+settings.register_profile("rammer-ir", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("rammer-ir")
 
 

@@ -21,6 +21,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from rammer_ir.dialects.rop import GenericOp, IndexOp, WeightOp, YieldOp
 from rammer_ir.dialects.rtask import ContractionAttr
 from rammer_ir.indexing.sums import additive_terms, sum_of
+from rammer_ir.locations import location_of, set_location
 from rammer_ir.lowering.bodies.kernel_view import KernelView
 from rammer_ir.tiling.k_blocks import k_of_row
 
@@ -81,7 +82,7 @@ class TapTable:
         builder.insert(YieldOp(builder.insert(arith.IndexCastOp(value, i32))))
         table = GenericOp([self.entries, FIELDS], [AffineMapAttr(AffineMap.identity(2))], [], [self.type], Region(body))
         weight = WeightOp(name, self.type, recipe=Region(Block([table, YieldOp(table)])))
-        weight.location = op.location
+        set_location(weight, location_of(op))
         Rewriter.insert_op(weight, InsertPoint.before(op))
 
 

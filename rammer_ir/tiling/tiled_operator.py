@@ -16,7 +16,7 @@ from rammer_ir.dialects.rtask import BoxAttr, KernelOp, YieldOp
 from rammer_ir.errors import RammerError
 from rammer_ir.indexing.ranges import Range, extent_ranges
 from rammer_ir.indexing.simplify import simplify_map
-from rammer_ir.locations import describe_op, fuse_locations
+from rammer_ir.locations import describe_op, fuse_locations, set_location
 from rammer_ir.tiling.boxes import touched_box, union_box
 from rammer_ir.tiling.contraction import Contraction, match_contraction
 from rammer_ir.tiling.task_dimensions import TaskDimension, generics_of, task_dimensions
@@ -122,7 +122,7 @@ class TiledOperator:
             Region(self._block),
             loops=self.loops,
         )
-        kernel.location = fuse_locations(generics_of(self.operator))
+        set_location(kernel, fuse_locations(generics_of(self.operator)))
         return kernel
 
     def _results(self) -> Sequence[SSAValue]:
