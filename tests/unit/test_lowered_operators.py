@@ -405,3 +405,33 @@ def test_reductions(combiner: str, element: str, length: int) -> None:
         """,
     )
     check_levels(text, "h100")
+
+
+def test_steps_of_a_loop() -> None:
+    """Step t sums row t of one tensor into part of row t of another; a kernel takes t."""
+    rows, sums = tensor(5, 6, 40), tensor(5, 9)
+    text = f"""
+    func.func @main(%x: {rows}, %y: {sums}) -> {sums} {{
+      %steps = arith.constant 5 : index
+      %last = rop.scan %steps carried(%y : {sums}) captured(%x : {rows}) {{
+      ^bb0(%t: index, %so_far: {sums}, %all: {rows}):
+        %next = rop.operator ins(%t, %all, %so_far : index, {rows}, {sums}) {{
+        ^bb1(%step: index, %source: {rows}, %target: {sums}):
+          %sum = rop.generic bounds [6, 40] maps {maps("i, j", "s, i, j", "s, i + 2", symbols="[s]")} reduce [add]
+              ins(%source : {rows}) into(%target : {sums}) at(%step) {{ {SAME} }} -> {sums}
+          rop.yield %sum : {sums}
+        }} -> {sums}
+        rop.yield %next : {sums}
+      }} -> {sums}
+      func.return %last : {sums}
+    }}
+    """
+    module = parse_module(new_context(), text)
+    before = module.clone()
+    run(module, "set-device{device=h100 veus=3},tile,convert-rop-to-rtask")
+    check_results(before, module)
+    run(module, "convert-generic-to-block")
+    (kernel,) = kernels(module)
+    for loop in range(5):
+        check_boxes(kernel, loop)
+        check_kernel(module, kernel, loop=loop, tolerance=TOLERANCE)
