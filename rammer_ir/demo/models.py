@@ -3,6 +3,7 @@
 import importlib.resources
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -15,21 +16,27 @@ IR_VERSION = 10
 
 def light_model(name: str) -> onnx.ModelProto:
     """
-    A network from the `onnx` package, such as "squeezenet", with random weights instead of its constant ones.
+    A network from the `onnx` package, such as "squeezenet", with random weights instead of its own.
 
-    Weights that are all the same would hide wrong indexing. They are scaled so that activations neither vanish nor
-    grow.
+    Its own are mostly constant: weights that are all the same would hide wrong indexing. They are scaled so that
+    activations neither vanish nor grow, and that the result is a distribution over many classes.
     """
     folder = importlib.resources.files("onnx") / "backend" / "test" / "data" / "light"
     with importlib.resources.as_file(folder / f"light_{name}.onnx") as path:
         model = onnx.ModelProto.FromString(path.read_bytes())
     generator = np.random.default_rng(0)
     constants = {value.name: numpy_helper.to_array(value) for value in model.graph.initializer}
+    roles = _roles(model.graph)
     nodes = [node for node in model.graph.node if node.op_type != "ConstantOfShape"]
     for node in model.graph.node:
         if node.op_type == "ConstantOfShape":
             shape = tuple(int(extent) for extent in constants[node.input[0]])
-            model.graph.initializer.append(numpy_helper.from_array(_random(generator, shape), node.output[0]))
+            array = _random(generator, shape, roles.get(node.output[0], "weight"))
+            model.graph.initializer.append(numpy_helper.from_array(array, node.output[0]))
+    for value in model.graph.initializer:
+        if value.data_type == TensorProto.FLOAT and value.name in constants:
+            array = _random(generator, tuple(value.dims), roles.get(value.name, "weight"))
+            value.CopyFrom(numpy_helper.from_array(array, value.name))
     used = {name for node in nodes for name in node.input}
     kept = [value for value in model.graph.initializer if value.name in used]
     known = {value.name for value in kept}
@@ -42,10 +49,35 @@ def light_model(name: str) -> onnx.ModelProto:
     return model
 
 
-def _random(generator: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Weights of a layer with relu: variance 2 / inputs; small biases."""
+_Role = Literal["weight", "last weight", "factor", "small factor"]
+"""
+What a parameter is for. A factor is about 1; in a residual branch it is less, as every branch adds to the sum. The last
+weight is that of the classes' scores, which must not be so far apart that one class takes all.
+"""
+
+
+def _roles(graph: onnx.GraphProto) -> dict[str, _Role]:
+    """Of the parameters that are no plain weights: scales and variances of batch normalisation, and more."""
+    source = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Unsqueeze"}
+    summed = {name for node in graph.node if node.op_type == "Sum" for name in node.input}
+    last = next(node for node in reversed(graph.node) if node.op_type in ("Conv", "Gemm"))
+    roles: dict[str, _Role] = {last.input[1]: "last weight"}
+    for node in graph.node:
+        if node.op_type == "BatchNormalization":
+            roles[node.input[1]] = "small factor" if node.output[0] in summed else "factor"
+            roles[node.input[4]] = "factor"
+        elif node.op_type == "Mul":
+            roles |= {source[name]: "factor" for name in node.input if name in source}
+    return roles
+
+
+def _random(generator: np.random.Generator, shape: tuple[int, ...], role: _Role = "weight") -> NDArray[np.float32]:
+    """Factors whose squares are 1 on average, or less; weights with variance 2 / inputs, for relu; small biases."""
+    if role in ("factor", "small factor"):
+        return (generator.uniform(0.6, 1.35, shape) * (1.0 if role == "factor" else 0.3)).astype(np.float32)
     inputs = int(np.prod(shape[1:])) if len(shape) > 1 else 200
-    return (generator.standard_normal(shape) * np.sqrt(2.0 / inputs)).astype(np.float32)
+    scale = np.sqrt(2.0 / inputs) * (0.15 if role == "last weight" else 1.0)
+    return (generator.standard_normal(shape) * scale).astype(np.float32)
 
 
 def lstm_model(layers: int = 10, steps: int = 100, hidden: int = 256, batch: int = 1) -> onnx.ModelProto:
