@@ -4,14 +4,18 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import file_digest
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
+from rammer_ir.compiled import CompiledProgram, Origin
 from rammer_ir.context import new_context
+from rammer_ir.counting import report_on
 from rammer_ir.errors import InvalidInputError, MissingCompilerError
 from rammer_ir.frontend.onnx_importer import ImportedModel, import_model
 from rammer_ir.interpreters.interpreted_program import InterpretedProgram
@@ -20,14 +24,11 @@ from rammer_ir.pass_pipeline import PassObserver, parse_pass_pipeline, run_passe
 from rammer_ir.pipelines import DEFAULT_STRATEGY, STRATEGIES
 from rammer_ir.program import Program
 from rammer_ir.runtime.interface import LoadedProgram
-from rammer_ir.runtime.program_image import ProgramImage
-from rammer_ir.runtime.selection import Target, load_program, select_target
+from rammer_ir.runtime.selection import Target, compile_code, compile_target, load_program, select_target
 from rammer_ir.weights.recipes import evaluate_recipes
 
 if TYPE_CHECKING:
-    import numpy as np
     import onnx
-    from numpy.typing import NDArray
 
 LEVEL_ENDS = {"convert-rop-to-rtask": "rop", "convert-rtask-to-vdevice": "rtask"}
 """The lowerings that leave a level; what goes in is that level's last form."""
@@ -81,32 +82,100 @@ def compile(
     Raises InvalidInputError for a wrong argument or file, UnsupportedModelError for what cannot be compiled,
     DeviceError if the device is not there, CompileError if generated code does not compile.
     """
+    chosen = _strategy(strategy)
+    target = select_target(device)
+    phases = Phases(progress=progress)
+    compiled, imported = _compile(model, target, chosen, phases)
+    with phases.phase("build"):
+        try:
+            compiled = replace(compiled, code=compile_code(compiled.image, target))
+            loaded = load_program(compiled.image, compiled.weights, target, compiled.code)
+        except MissingCompilerError as error:
+            loaded = _interpreted(compiled, imported, error)
+    return Program(_timed(compiled, phases), loaded, str(target))
+
+
+def compile_program(
+    model: "str | Path | onnx.ModelProto",
+    *,
+    device: str = "auto",
+    strategy: str | None = None,
+    architectures: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> CompiledProgram:
+    """
+    Compile a model for a device that need not be here.
+
+    As `compile`, but `device` may also be the name of a device's description, such as "h100". `architectures` are those
+    of CUDA to make code for, such as "sm_90a"; by default that of the device. Raises MissingCompilerError where there
+    is no C++ compiler for a program for the CPU.
+    """
+    chosen = _strategy(strategy)
+    target = compile_target(device)
+    phases = Phases(progress=progress)
+    compiled, _ = _compile(model, target, chosen, phases)
+    with phases.phase("build"):
+        compiled = replace(compiled, code=compile_code(compiled.image, target, architectures))
+    return _timed(compiled, phases)
+
+
+def _strategy(strategy: str | None) -> str:
     chosen = DEFAULT_STRATEGY if strategy is None else strategy
     if chosen not in STRATEGIES:
         raise InvalidInputError(f"there is no strategy '{chosen}'; choose one of {', '.join(STRATEGIES)}")
-    target = select_target(device)
-    phases = Phases(progress=progress)
+    return chosen
+
+
+def _compile(
+    model: "str | Path | onnx.ModelProto", target: Target, strategy: str, phases: Phases
+) -> tuple[CompiledProgram, ImportedModel]:
+    """Everything but machine code."""
     with phases.phase("import"):
         imported = import_model(model)
+        name, digest = _identity(model)
     with phases.phase("passes"):
-        levels = _lower(imported.module, target, chosen)
+        levels = _lower(imported.module, target, strategy)
     with phases.phase("encode"):
         image = encode(imported.module)
+        report = report_on(levels, image)
     with phases.phase("weights"):
         evaluate_recipes(imported.module, imported.weights)
         weights = imported.weights.arrange(image.weights, image.weight_bytes)
-    with phases.phase("build"):
-        loaded = _load(image, weights, target, imported)
-    return Program(image, loaded, levels, str(target), chosen, dict(phases.seconds))
+    origin = Origin(
+        model=name,
+        model_sha256=digest,
+        device=target.description,
+        kind=target.kind,
+        strategy=strategy,
+        rammer_version=_version(),
+        compile_seconds={},
+    )
+    return CompiledProgram(image, weights, (), origin, report, levels), imported
 
 
-def _load(image: ProgramImage, weights: "NDArray[np.uint8]", target: Target, imported: ImportedModel) -> LoadedProgram:
-    """The program on its device; interpreted where there is no compiler for it, with a warning."""
+def _identity(model: "str | Path | onnx.ModelProto") -> tuple[str, str | None]:
+    """The model's name, and the hash of its file; a model in memory has none."""
+    if not isinstance(model, str | Path):
+        return model.graph.name, None
+    with Path(model).open("rb") as file:
+        return Path(model).name, file_digest(file, "sha256").hexdigest()
+
+
+def _version() -> str:
     try:
-        return load_program(image, weights, target)
-    except MissingCompilerError as error:
-        warnings.warn(f"{error}; until then programs are interpreted, which is slow", stacklevel=3)
-        return InterpretedProgram(image, imported.module, imported.weights)
+        return version("rammer-ir")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _timed(compiled: CompiledProgram, phases: Phases) -> CompiledProgram:
+    return replace(compiled, origin=replace(compiled.origin, compile_seconds=dict(phases.seconds)))
+
+
+def _interpreted(compiled: CompiledProgram, imported: ImportedModel, error: MissingCompilerError) -> LoadedProgram:
+    """The program where there is no compiler for it, with a warning."""
+    warnings.warn(f"{error}; until then programs are interpreted, which is slow", stacklevel=3)
+    return InterpretedProgram(compiled.image, imported.module, imported.weights)
 
 
 def _lower(module: ModuleOp, target: Target, strategy: str) -> dict[str, ModuleOp]:

@@ -1,12 +1,12 @@
-"""A compiled program: run it, look at it."""
+"""A compiled program: run it, look at it, keep it."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from xdsl.dialects.builtin import ModuleOp
-
+from rammer_ir.compiled import CompiledProgram, Origin
 from rammer_ir.errors import InvalidInputError
-from rammer_ir.report import ProgramReport, report_on
+from rammer_ir.report import ProgramReport
 from rammer_ir.runtime.interface import LoadedProgram, Measurement
 from rammer_ir.runtime.program_image import Binding, ProgramImage
 
@@ -18,34 +18,23 @@ class Program:
     """
     A model that is compiled and loaded on a device.
 
-    `device` and `strategy` say for what; `compile_seconds` is wall time by phase of the compilation.
+    `device` says on which; `compiled` is what was loaded there.
     """
 
-    def __init__(
-        self,
-        image: ProgramImage,
-        loaded: LoadedProgram,
-        levels: Mapping[str, ModuleOp],
-        device: str,
-        strategy: str,
-        compile_seconds: Mapping[str, float],
-    ) -> None:
-        self._image = image
+    def __init__(self, compiled: CompiledProgram, loaded: LoadedProgram, device: str) -> None:
+        self._compiled = compiled
         self._loaded = loaded
-        self._levels = dict(levels)
         self.device = device
-        self.strategy = strategy
-        self.compile_seconds = dict(compile_seconds)
 
     @property
     def inputs(self) -> Sequence[Binding]:
         """Names, shapes and dtypes of what `run` takes."""
-        return self._image.inputs
+        return self.image.inputs
 
     @property
     def outputs(self) -> Sequence[Binding]:
         """Names, shapes and dtypes of what `run` gives."""
-        return self._image.outputs
+        return self.image.outputs
 
     def run(self, inputs: Mapping[str, object]) -> "dict[str, NDArray[Any]]":
         """
@@ -61,21 +50,48 @@ class Program:
         """Time `runs` runs on the same inputs, after `warmup` that do not count."""
         return self._loaded.measure(inputs, runs=runs, warmup=warmup)
 
+    def save(self, path: str | Path, *, keep_ir: bool = False) -> None:
+        """
+        Write the program to a file that `rammer_ir.load` and `rammer run` take, with its weights and compiled code.
+
+        With `keep_ir`, the text of each level goes into the file too. Raises OSError where the file cannot be written.
+        """
+        from rammer_ir.artefact.writer import write_artefact
+
+        write_artefact(self._compiled, path, keep_ir=keep_ir)
+
+    @property
+    def strategy(self) -> str:
+        """How the work is grouped and synchronised."""
+        return self._compiled.origin.strategy
+
+    @property
+    def compile_seconds(self) -> dict[str, float]:
+        """Wall time of the compilation by phase."""
+        return dict(self._compiled.origin.compile_seconds)
+
+    @property
+    def origin(self) -> Origin:
+        """The model, the compiler and the device that the program was made for."""
+        return self._compiled.origin
+
     @property
     def levels(self) -> Sequence[str]:
-        """Names of the levels that `ir` prints, from the model down."""
-        return tuple(self._levels)
+        """Names of the levels that `ir` prints, from the model down; none for a program whose file kept none."""
+        return tuple(self._compiled.levels)
 
     def ir(self, level: str) -> str:
         """The program's IR at a level: "rop", "rtask" or "vdevice". Raises InvalidInputError for another name."""
-        if level not in self._levels:
-            raise InvalidInputError(f"there is no level '{level}'; choose one of {', '.join(self._levels)}")
-        return f"{self._levels[level]}\n"
+        if level in self._compiled.levels:
+            return f"{self._compiled.levels[level]}\n"
+        if not self._compiled.levels:
+            raise InvalidInputError("the program's file holds no IR: save it with keep_ir=True, or compile the model")
+        raise InvalidInputError(f"there is no level '{level}'; choose one of {', '.join(self.levels)}")
 
     @property
     def source(self) -> str:
         """The generated source text of all kernel bodies: CUDA C, or C++ for a program on the CPU."""
-        return "\n".join(body.source for body in self._image.bodies)
+        return "\n".join(body.source for body in self.image.bodies)
 
     @property
     def loaded(self) -> LoadedProgram:
@@ -85,12 +101,12 @@ class Program:
     @property
     def image(self) -> ProgramImage:
         """The tables that the runtime executes."""
-        return self._image
+        return self._compiled.image
 
     @property
     def report(self) -> ProgramReport:
         """Counts: operators, tasks, waves, waits, buffers, bytes."""
-        return report_on(self._levels, self._image)
+        return self._compiled.report
 
     def close(self) -> None:
         """Free the program's memory and threads; it cannot be run afterwards."""

@@ -10,10 +10,11 @@ from rammer_ir.runtime.cuda.checks import check_image
 from rammer_ir.runtime.cuda.dispatcher import body_request, dispatcher_request
 from rammer_ir.runtime.cuda.layout import Geometry, geometry
 from rammer_ir.runtime.cuda.linker import link
-from rammer_ir.runtime.cuda.nvrtc import CompiledObject, CompileRequest, FunctionResources, compile_object
-from rammer_ir.runtime.cuda.streams import bodies_in_use
+from rammer_ir.runtime.cuda.nvrtc import CompiledObject, CompileRequest, compile_object
 from rammer_ir.runtime.interface import ByteCache
+from rammer_ir.runtime.machine_code import FunctionResources
 from rammer_ir.runtime.program_image import LaunchImage, ProgramImage
+from rammer_ir.runtime.streams import bodies_in_use
 
 
 @dataclass(frozen=True)

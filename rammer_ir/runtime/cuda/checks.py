@@ -3,12 +3,11 @@
 import re
 from typing import Final
 
-import numpy as np
-
 from rammer_ir.errors import VerificationError
 from rammer_ir.runtime.cuda.layout import RING_SLOTS_MAXIMUM, SERVICE_WARPS, WARP
-from rammer_ir.runtime.cuda.streams import bodies_in_use, launch_rows
-from rammer_ir.runtime.program_image import INSTRUCTION_WORDS, LaunchImage, Opcode, ProgramImage, Space
+from rammer_ir.runtime.image_checks import check_tables
+from rammer_ir.runtime.program_image import LaunchImage, ProgramImage
+from rammer_ir.runtime.streams import bodies_in_use
 
 _THREADS_MAXIMUM: Final = 1024
 _BINDINGS_MAXIMUM: Final = 256
@@ -29,44 +28,15 @@ def check_image(image: ProgramImage) -> None:
         image,
         f"inputs, outputs and scalars are more than {_BINDINGS_MAXIMUM}",
     )
-    _check_table(image)
-    _check_loops(image)
+    check_tables(image)
     for launch in image.launches:
         _check_launch(image, launch)
-        _check_pins(image, launch)
         _check_ring(image, launch)
 
 
 def _check(condition: bool, image: ProgramImage, message: str) -> None:
     if not condition:
         raise VerificationError(message, location=image.name)
-
-
-def _check_table(image: ProgramImage) -> None:
-    table = image.instructions
-    _check(
-        table.ndim == 2 and table.shape[1] == INSTRUCTION_WORDS, image, "the instruction table is not of shape [n, 8]"
-    )
-    _check_words(image, Opcode.RUN, 1, len(image.bodies), "a kernel body")
-    _check_words(image, Opcode.RUN, 2, len(image.descriptors), "a descriptor")
-    _check_words(image, Opcode.BARRIER, 1, image.barriers, "a barrier")
-    _check_words(image, Opcode.WAIT, 1, image.counters, "a counter")
-    _check_words(image, Opcode.WAIT, 5, len(image.events), "an event")
-    _check_words(image, Opcode.SIGNAL, 1, image.counters, "a counter")
-    _check_words(image, Opcode.PIN, 1, Space.FIRST_BINDING + len(image.inputs) + len(image.outputs), "a space")
-    waits = table[table[:, 0] == Opcode.WAIT]
-    _check(bool(np.all(waits[:, 1] + waits[:, 2] <= image.counters)), image, "a wait is for counters that do not exist")
-
-
-def _check_words(image: ProgramImage, opcode: Opcode, word: int, limit: int, what: str) -> None:
-    table = image.instructions
-    places = np.flatnonzero(table[:, 0] == opcode)
-    wrong = places[(table[places, word] < 0) | (table[places, word] >= limit)]
-    if wrong.size:
-        number = int(table[wrong[0], word])
-        raise VerificationError(
-            f"instruction {int(wrong[0])} ({opcode.name}) names {what} {number}, there are {limit}", location=image.name
-        )
 
 
 def _check_launch(image: ProgramImage, launch: LaunchImage) -> None:
@@ -86,14 +56,6 @@ def _check_launch(image: ProgramImage, launch: LaunchImage) -> None:
     check(launch.ring_slots != 1, "a ring of one slot")
 
 
-def _check_pins(image: ProgramImage, launch: LaunchImage) -> None:
-    rows = image.instructions[launch_rows(image, launch)]
-    pins = rows[rows[:, 0] == Opcode.PIN].astype(np.int64)
-    fits = (pins[:, 2] >= 0) & (pins[:, 3] >= 0) & (pins[:, 2] + pins[:, 3] <= launch.pinned_bytes)
-    _check(bool(np.all(fits)), image, f"launch {launch.name!r} pins more than its {launch.pinned_bytes} bytes")
-    _check(bool(np.all(pins[:, 2:4] % 16 == 0)), image, f"launch {launch.name!r} pins what is no multiple of 16 bytes")
-
-
 def _check_ring(image: ProgramImage, launch: LaunchImage) -> None:
     if launch.service_threads > 0 and launch.ring_slots > 0:
         return
@@ -105,21 +67,3 @@ def _check_ring(image: ProgramImage, launch: LaunchImage) -> None:
             f"launch {launch.name!r} runs {name!r}, which takes weights from a ring: it needs service threads and ring "
             "slots",
         )
-
-
-def _check_loops(image: ProgramImage) -> None:
-    """Loops match, do not nest, are not empty and do not cross the end of a stream."""
-    table = image.instructions
-    opened: int | None = None
-    for place in np.flatnonzero(np.isin(table[:, 0], (Opcode.FOR, Opcode.NEXT, Opcode.END))):
-        index, words = int(place), table[place]
-        if words[0] == Opcode.FOR:
-            _check(opened is None, image, f"the loops at instructions {opened} and {index} nest")
-            _check(int(words[2]) < len(image.scalars), image, f"the loop at instruction {index} has no such scalar")
-            opened = index
-        elif words[0] == Opcode.NEXT:
-            matches = opened is not None and words[1] == opened + 1 < index and table[opened, 3] == index + 1
-            _check(matches, image, f"the loop that ends at instruction {index} is empty or does not match its start")
-            opened = None
-        else:
-            _check(opened is None, image, f"the loop at instruction {opened} has no end")

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from rammer_ir.errors import CompileError
 from rammer_ir.runtime.interface import ByteCache
+from rammer_ir.runtime.machine_code import FunctionResources
 
 _FORMAT: Final = "cubin-1"
 _SUCCESS: Final = 0
@@ -21,16 +22,6 @@ _FUNCTION: Final = re.compile(
 )
 _SERIOUS: Final = re.compile(r"^.*(?:\bC75\d\d\b|setmaxnreg.*ignored|wgmma.*serializ).*$", re.MULTILINE | re.IGNORECASE)
 """Warnings that mean code an order slower than written, such as C7510: serialised wgmma."""
-
-
-@dataclass(frozen=True)
-class FunctionResources:
-    """Local memory of one function, in bytes a thread."""
-
-    name: str
-    stack: int
-    spill_stores: int
-    spill_loads: int
 
 
 @dataclass(frozen=True)

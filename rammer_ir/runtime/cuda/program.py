@@ -25,7 +25,8 @@ class CudaProgram:
     """
     A program image, compiled and ready to run on one CUDA device; a :class:`LoadedProgram`.
 
-    `weights` holds `image.weight_bytes` bytes and is copied to the device. A wait of the program that takes longer than
+    `weights` holds `image.weight_bytes` bytes and is copied to the device. `built` are the kernels, where they were
+    compiled before. A wait of the program that takes longer than
     `timeout_seconds` ends the run. With `poison`, the arena and the outputs hold NaN until the program writes them.
     Raises CompileError, DeviceError if the device is too small for the program, InvalidInputError if `weights` are too
     short, VerificationError if the image is not well-formed.
@@ -38,12 +39,14 @@ class CudaProgram:
         *,
         device: Device | None = None,
         cache: ByteCache | None = None,
+        built: BuiltProgram | None = None,
         timeout_seconds: float = 10.0,
         poison: bool = False,
     ):
         self.image: Final = image
         self.device: Final = Device() if device is None else device
-        self.built: Final = build(image, self.device.properties.architecture, cache)
+        architecture = self.device.properties.architecture
+        self.built: Final = build(image, architecture, cache) if built is None else built
         self._poison: Final = poison
         self._lock: Final = threading.Lock()
         self._binder: int | None = None

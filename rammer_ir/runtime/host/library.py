@@ -12,14 +12,19 @@ from numpy.typing import NDArray
 
 from rammer_ir.errors import DeviceError
 from rammer_ir.runtime.host.tables import Failure, HostTables, TablesPointers
+from rammer_ir.runtime.machine_code import Buffer
 
 _MESSAGE_BYTES: Final = 256
+
+
+class UnloadableLibraryError(DeviceError):
+    """The system's loader refuses a shared library."""
 
 
 class ProgramLibrary:
     """A program's shared library with its program created: memory allocated, threads waiting. One user at a time."""
 
-    def __init__(self, library: bytes, tables: HostTables, weights: NDArray[np.uint8]):
+    def __init__(self, library: Buffer, tables: HostTables, weights: NDArray[np.uint8]):
         self._library: Final = _load(library)
         # The program points into these.
         self._kept: Final = (tables, weights)
@@ -50,14 +55,14 @@ class ProgramLibrary:
         self._program = None
 
 
-def _load(library: bytes) -> ctypes.CDLL:
+def _load(library: Buffer) -> ctypes.CDLL:
     with tempfile.TemporaryDirectory(prefix="rammer-") as folder:
         path = Path(folder) / "program.so"
         path.write_bytes(library)
         try:
             loaded = ctypes.CDLL(str(path))
         except OSError as error:
-            raise DeviceError(f"the compiled program cannot be loaded: {error}") from error
+            raise UnloadableLibraryError(f"the compiled program cannot be loaded: {error}") from error
     loaded.rammer_create.restype = ctypes.c_void_p
     loaded.rammer_create.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int64]
     loaded.rammer_run.restype = ctypes.c_int64

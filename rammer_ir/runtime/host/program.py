@@ -18,6 +18,7 @@ from rammer_ir.runtime.host.library import ProgramLibrary
 from rammer_ir.runtime.host.memory import BytesLike, aligned_array, as_bytes
 from rammer_ir.runtime.host.tables import Failure, host_tables
 from rammer_ir.runtime.interface import ByteCache, Measurement
+from rammer_ir.runtime.machine_code import Buffer
 from rammer_ir.runtime.program_image import Binding, ProgramImage
 from rammer_ir.runtime.timeout import TimeoutRecord, WaitKind, timeout_error
 
@@ -35,10 +36,10 @@ class HostProgram:
     A program image, compiled and ready to run on CPU threads, one a vEU; a :class:`LoadedProgram`.
 
     `weights` holds `image.weight_bytes` bytes; it is used in place where it is aligned to 64 bytes, and must not
-    change. A run is given up when for `timeout_seconds` no vEU got anywhere. With `poison`, the arena, scratch, pinned
-    memory and outputs hold NaN until the program writes them. With `oversubscribe` there may be more vEUs than cores:
-    slow, but right. Raises CompileError, DeviceError if there are too few cores, InvalidInputError if `weights` are too
-    short.
+    change. `library` is the program's shared library, where it was compiled before. A run is given up when for
+    `timeout_seconds` no vEU got anywhere. With `poison`, the arena, scratch, pinned memory and outputs hold NaN until
+    the program writes them. With `oversubscribe` there may be more vEUs than cores: slow, but right. Raises
+    CompileError, DeviceError if there are too few cores, InvalidInputError if `weights` are too short.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class HostProgram:
         *,
         compiler: Compiler | None = None,
         cache: ByteCache | None = None,
+        library: Buffer | None = None,
         timeout_seconds: float = 10.0,
         poison: bool = False,
         oversubscribe: bool = False,
@@ -58,7 +60,8 @@ class HostProgram:
         self.timeout_seconds: Final = timeout_seconds
         self._poison: Final = poison
         arena = checked_weights(image, weights)
-        library = build_library(image, find_compiler() if compiler is None else compiler, cache)
+        if library is None:
+            library = build_library(image, find_compiler() if compiler is None else compiler, cache)
         self._library: Final = ProgramLibrary(library, host_tables(image, poison=poison), arena)
         self._padded: Final[dict[str, NDArray[np.generic]]] = {}
         self._lock: Final = threading.Lock()

@@ -1,0 +1,1 @@
+"""Compiled programs as files: docs/artefact.md describes the format."""
