@@ -38,6 +38,10 @@ class CombinerAttr(EnumAttribute[Combiner], SpacedOpaqueSyntaxAttribute):
     name = "rop.combiner"
 
 
+_BLOCK_RANKS = {"generic": 0, "contraction": 3, "matrix_vector": 2}
+"""Kinds of tilings, and the number of sizes that their blocks have."""
+
+
 @irdl_attr_definition
 class TilingAttr(ParametrizedAttribute):
     """
@@ -45,10 +49,12 @@ class TilingAttr(ParametrizedAttribute):
 
     `tile` gives a size for each loop dimension of the operator's last generic; a dimension that is not cut has its
     bound. `threads` are those of the compute role. A contraction also has the block that its threads stage and
-    compute: `block` M, N and K, with K sliced among groups of threads.
+    compute: `block` M, N and K, with K sliced among groups of threads. A matrix-vector product has the N and K of the
+    chunks in which its matrix arrives, and slices K too.
 
     Examples: `#rop.tiling<generic tile [1, 4096] threads 256>`,
-    `#rop.tiling<contraction tile [64, 8, 8] threads 256 block [64, 64, 32] slices 4>`
+    `#rop.tiling<contraction tile [64, 8, 8] threads 256 block [64, 64, 32] slices 4>`,
+    `#rop.tiling<matrix_vector tile [1, 32] threads 256 block [32, 128] slices 8>`
     """
 
     name = "rop.tiling"
@@ -77,7 +83,7 @@ class TilingAttr(ParametrizedAttribute):
 
     @property
     def block(self) -> tuple[int, ...]:
-        """M, N and K of a contraction's block; empty otherwise."""
+        """M, N and K of a contraction's block, N and K of a matrix-vector product's chunk; empty otherwise."""
         return self.block_.get_values()
 
     @property
@@ -85,14 +91,16 @@ class TilingAttr(ParametrizedAttribute):
         return self.slices_.value.data
 
     def verify(self) -> None:
-        if self.kind not in ("generic", "contraction"):
-            raise VerifyException(f"a tiling is generic or contraction, not {self.kind}")
+        if self.kind not in _BLOCK_RANKS:
+            raise VerifyException(f"a tiling is {', '.join(_BLOCK_RANKS)}, not {self.kind}")
         if any(size < 1 for size in (*self.tile, *self.block, self.threads, self.slices)):
             raise VerifyException("the sizes of a tiling must be positive")
-        if len(self.block) != (3 if self.kind == "contraction" else 0):
-            raise VerifyException("a contraction, and nothing else, has a block of M, N and K")
+        if len(self.block) != _BLOCK_RANKS[self.kind]:
+            raise VerifyException(
+                "a contraction has a block of M, N and K, a matrix-vector product one of N and K, all else none"
+            )
         if self.kind == "generic" and self.slices != 1:
-            raise VerifyException("only a contraction slices its K")
+            raise VerifyException("only products slice their K")
 
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:

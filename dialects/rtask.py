@@ -67,6 +67,7 @@ from rammer_ir.dialects.assembly import (
 from rammer_ir.dialects.integers import integer, integers, optional_integer
 from rammer_ir.dialects.rop import tensor_type
 from rammer_ir.dialects.rtask_attributes import BoxAttr, ContractionAttr, CostAttr, Placement
+from rammer_ir.dialects.rtask_matrix_vector import MatrixVectorAttr
 
 
 @irdl_op_definition
@@ -433,7 +434,9 @@ class AlternativesOp(IRDLOperation):
         return op
 
 
-Rtask = Dialect("rtask", [YieldOp, KernelOp, DispatchOp, AlternativesOp], [BoxAttr, CostAttr, ContractionAttr])
+Rtask = Dialect(
+    "rtask", [YieldOp, KernelOp, DispatchOp, AlternativesOp], [BoxAttr, CostAttr, ContractionAttr, MatrixVectorAttr]
+)
 
 __all__ = [
     "AlternativesOp",
@@ -442,6 +445,7 @@ __all__ = [
     "CostAttr",
     "DispatchOp",
     "KernelOp",
+    "MatrixVectorAttr",
     "Placement",
     "Rtask",
     "YieldOp",

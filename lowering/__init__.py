@@ -14,6 +14,7 @@ LOWERINGS: dict[str, str] = {
     "convert-block-to-scf": "rammer_ir.lowering.convert_block_to_scf:ConvertBlockToScf",
     "convert-contraction-to-block": "rammer_ir.lowering.convert_contraction_to_block:ConvertContractionToBlock",
     "convert-generic-to-block": "rammer_ir.lowering.convert_generic_to_block:ConvertGenericToBlock",
+    "convert-matrix-vector-to-block": "rammer_ir.lowering.convert_matrix_vector_to_block:ConvertMatrixVectorToBlock",
     "convert-rop-to-rtask": "rammer_ir.lowering.convert_rop_to_rtask:ConvertRopToRtask",
     "convert-rtask-to-vdevice": "rammer_ir.lowering.convert_rtask_to_vdevice:ConvertRtaskToVdevice",
 }

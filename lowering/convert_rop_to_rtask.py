@@ -24,10 +24,15 @@ from rammer_ir.errors import PassError
 from rammer_ir.locations import describe_op, location_of, rewriter_at, set_location
 from rammer_ir.pass_api import Pass
 from rammer_ir.symbols import FreshSymbols
-from rammer_ir.tiling.contraction import Contraction, match_contraction
+from rammer_ir.tiling.contraction import match_contraction
+from rammer_ir.tiling.matrix_vector import match_matrix_vector
+from rammer_ir.tiling.packed_matrix import PackedMatrix
 from rammer_ir.tiling.packed_weight import PackedWeight
 from rammer_ir.tiling.task_dimensions import generics_of
 from rammer_ir.tiling.tiled_operator import TiledOperator, cuts_of
+
+PackedOperand = PackedWeight | PackedMatrix
+"""What a kernel reads instead of a weight."""
 
 PackingKey = tuple[str, TensorType[Attribute], AffineMap]
 """What makes two packed weights the same: source, packed type and the map to the source."""
@@ -38,8 +43,8 @@ class ConvertRopToRtask(Pass):
     """
     Every `rop.operator` becomes an `rtask.alternatives` with one candidate for each of its `tilings`.
 
-    A candidate's kernel holds the operator's generics cut to one tile. A contraction reads its weight packed: a derived
-    weight is added to the module. Operators must have been tiled (pass `tile`).
+    A candidate's kernel holds the operator's generics cut to one tile. A contraction and a matrix-vector product read
+    their weight packed: a derived weight is added to the module. Operators must have been tiled (pass `tile`).
     """
 
     name = "convert-rop-to-rtask"
@@ -131,7 +136,7 @@ class _Conversion:
         self,
         tiling: TilingAttr,
         name: str,
-        packed: PackedWeight | None,
+        packed: PackedOperand | None,
         replaced: dict[int, tuple[TensorType[Attribute], AffineMap]],
     ) -> _Kernel:
         """The kernel of a tiling, that of an equal operator if there is one."""
@@ -141,7 +146,7 @@ class _Conversion:
             kernel = tiled.kernel(self.symbols.names.new(name))
             kernel.attributes["tiling"] = tiling
             if packed is not None:
-                kernel.attributes["contraction"] = packed.description()
+                kernel.attributes[tiling.kind] = packed.description()
             self.symbols.builder.insert(kernel)
             self.symbols.kernels[key] = _Kernel(kernel.sym_name.data, tiled.reads, tiled.destinations)
         return self.symbols.kernels[key]
@@ -151,31 +156,35 @@ class _Conversion:
         block.add_op(empty)
         return empty.tensor
 
-    def _packed_weight(self, tiling: TilingAttr) -> PackedWeight | None:
-        """For a contraction, the packed weight that stands for the weight operand."""
-        if tiling.kind != "contraction":
-            return None
-        contraction = match_contraction(self.operator)
-        if contraction is None:
-            raise PassError("a contraction tiling on what is no contraction", location=describe_op(self.operator))
-        return PackedWeight.of(generics_of(self.operator)[0], contraction, tiling)
+    def _packed_weight(self, tiling: TilingAttr) -> PackedOperand | None:
+        """What stands for the weight of a contraction or of a matrix-vector product; None for other tilings."""
+        first = generics_of(self.operator)[0]
+        if tiling.kind == "contraction" and (contraction := match_contraction(self.operator)) is not None:
+            return PackedWeight.of(first, contraction, tiling)
+        if tiling.kind == "matrix_vector" and (roles := match_matrix_vector(self.operator)) is not None:
+            return PackedMatrix.of(first, roles, tiling)
+        if tiling.kind != "generic":
+            kind = tiling.kind.replace("_", "-")
+            raise PassError(f"a {kind} tiling on what is no {kind}", location=describe_op(self.operator))
+        return None
 
     def _packed_operand(
-        self, weight: PackedWeight | None, block: Block
+        self, weight: PackedOperand | None, block: Block
     ) -> tuple[dict[int, tuple[TensorType[Attribute], AffineMap]], dict[int, SSAValue]]:
         """Type, map and value that replace the operand of a packed weight, by the number of the operand."""
         if weight is None:
             return {}, {}
-        number = self._weight_operand(weight.generic, weight.contraction)
+        number = self._weight_operand(weight)
         value = GetWeightOp(self._packed_symbol(weight, number), weight.type)
         block.add_op(value)
         return {number: (weight.type, weight.read_map())}, {number: value.result}
 
-    def _weight_operand(self, generic: GenericOp, contraction: Contraction) -> int:
-        argument = generic.inputs[contraction.w]
+    def _weight_operand(self, weight: PackedOperand) -> int:
+        roles = weight.contraction if isinstance(weight, PackedWeight) else weight.roles
+        argument = weight.generic.inputs[roles.w]
         return next(number for number, value in enumerate(self.operator.body.block.args) if value is argument)
 
-    def _packed_symbol(self, weight: PackedWeight, number: int) -> str:
+    def _packed_symbol(self, weight: PackedOperand, number: int) -> str:
         source = self.operator.inputs[number].owner
         assert isinstance(source, GetWeightOp)
         source_name = source.weight.string_value()

@@ -16,6 +16,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "annotate-costs",
         "select-kernels",
         "convert-contraction-to-block",
+        "convert-matrix-vector-to-block",
         "convert-generic-to-block",
         "schedule-wavefront",
     ),

@@ -13,6 +13,8 @@ from rammer_ir.dialects.vdevice import DeviceOp
 from rammer_ir.errors import PassError
 from rammer_ir.pass_api import Pass
 from rammer_ir.tiling.contraction import Contraction, match_contraction
+from rammer_ir.tiling.matrix_vector import match_matrix_vector
+from rammer_ir.tiling.matrix_vector_tiles import matrix_vector_tiles
 from rammer_ir.tiling.task_dimensions import generics_of, task_dimensions
 from rammer_ir.tiling.tile_sizes import THREADS, contraction_tiles, generic_tiles
 
@@ -22,8 +24,8 @@ class Tile(Pass):
     """
     Records on every `rop.operator` the tilings that are worth considering on the module's device (`set-device`).
 
-    A contraction gets block shapes that its threads can compute; every operator gets generic tilings, with enough tasks
-    for all vEUs where there is enough work.
+    A contraction gets block shapes that its threads can compute, a matrix-vector product several numbers of columns;
+    every other operator gets generic tilings, with enough tasks for all vEUs where there is enough work.
     """
 
     name = "tile"
@@ -33,8 +35,35 @@ class Tile(Pass):
         if len(devices) != 1:
             raise PassError("tile needs one vdevice.device in the module: run set-device first")
         for operator in (found for found in op.walk() if isinstance(found, OperatorOp)):
-            tilings = [*_contraction_tilings(operator, devices[0])] or [*_generic_tilings(operator, devices[0])]
-            operator.attributes["tilings"] = ArrayAttr(tilings)
+            operator.attributes["tilings"] = ArrayAttr(_tilings(operator, devices[0]))
+
+
+def _tilings(operator: OperatorOp, device: DeviceOp) -> list[TilingAttr]:
+    return (
+        [*_matrix_vector_tilings(operator, device)]
+        or [*_contraction_tilings(operator, device)]
+        or [*_generic_tilings(operator, device)]
+    )
+
+
+def _matrix_vector_tilings(operator: OperatorOp, device: DeviceOp) -> Iterator[TilingAttr]:
+    roles = match_matrix_vector(operator)
+    if roles is None:
+        return
+    first, root = generics_of(operator)[0], generics_of(operator)[-1]
+    dimensions = {dimension.loops[0]: dimension.loops[-1] for dimension in task_dimensions(operator)}
+    m, k = (prod(first.bounds[dim] for dim in dims) for dims in (roles.m, roles.k))
+    n, columns = first.bounds[roles.n], dimensions[roles.n]
+    must_divide = _is_part_of_larger(operator, columns)
+    for shape in matrix_vector_tiles(device.kind.data, m, n, k):
+        if must_divide and n % shape.columns:
+            continue
+        tile = list(root.bounds)
+        for dim in roles.batch:
+            tile[dimensions[dim]] = 1
+        tile[columns] = min(n, shape.columns)
+        block = (shape.columns, shape.rows)
+        yield TilingAttr("matrix_vector", tile, THREADS[device.kind.data], block=block, slices=shape.slices)
 
 
 def _contraction_tilings(operator: OperatorOp, device: DeviceOp) -> Iterator[TilingAttr]:

@@ -1,6 +1,6 @@
 // RUN: RAMMER_INVALID
 
-// CHECK: a tiling is generic or contraction, not other
+// CHECK: a tiling is generic, contraction, matrix_vector, not other
 "test.op"() {tiling = #rop.tiling<other tile [1] threads 1>} : () -> ()
 
 // -----
@@ -15,17 +15,17 @@
 
 // -----
 
-// CHECK: a contraction, and nothing else, has a block of M, N and K
+// CHECK: a contraction has a block of M, N and K, a matrix-vector product one of N and K, all else none
 "test.op"() {tiling = #rop.tiling<contraction tile [1] threads 1>} : () -> ()
 
 // -----
 
-// CHECK: a contraction, and nothing else, has a block of M, N and K
+// CHECK: a contraction has a block of M, N and K, a matrix-vector product one of N and K, all else none
 "test.op"() {tiling = #rop.tiling<generic tile [1] threads 1 block [8, 8, 8] slices 1>} : () -> ()
 
 // -----
 
-// CHECK: only a contraction slices its K
+// CHECK: only products slice their K
 "test.op"() {tiling = #rop.tiling<generic tile [1] threads 1 block [] slices 2>} : () -> ()
 
 // -----

@@ -65,6 +65,26 @@
 
 // -----
 
+// CHECK: x and w are inputs 0 and 1 of a product, not 1 and 1
+"test.op"() {a = #rtask.matrix_vector<x 1 w 1 m [] n 0 k [2] chunks 1>} : () -> ()
+
+// -----
+
+// CHECK: a dimension has one role in a matrix-vector product, and at least one is summed
+"test.op"() {a = #rtask.matrix_vector<x 0 w 1 m [0] n 0 k [2] chunks 1>} : () -> ()
+
+// -----
+
+// CHECK: a dimension has one role in a matrix-vector product, and at least one is summed
+"test.op"() {a = #rtask.matrix_vector<x 0 w 1 m [] n 0 k [] chunks 1>} : () -> ()
+
+// -----
+
+// CHECK: a matrix-vector product takes at least one chunk of W, got 0
+"test.op"() {a = #rtask.matrix_vector<x 0 w 1 m [] n 0 k [1] chunks 0>} : () -> ()
+
+// -----
+
 // CHECK: 'rtask.yield' expects parent op to be one of 'rtask.kernel', 'rtask.alternatives'
 rtask.yield
 

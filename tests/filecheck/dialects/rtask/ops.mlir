@@ -6,7 +6,8 @@
            #rtask.box<() -> () by []>],
   costs = [#rtask.cost<4.2 us from "analytic">, #rtask.cost<0 us from "a \"guess\"">, #rtask.cost<1.0e-5 us from "measured">],
   contractions = [#rtask.contraction<x 0 w 1 m [1, 2] n 0 k [4, 5, 3] checked [2, 3] channels true chunks 18>,
-                  #rtask.contraction<x 1 w 0 m [0] n 1 k [2] checked [] channels false chunks 1>]
+                  #rtask.contraction<x 1 w 0 m [0] n 1 k [2] checked [] channels false chunks 1>],
+  products = [#rtask.matrix_vector<x 0 w 1 m [] n 0 k [2, 1] chunks 8>, #rtask.matrix_vector<x 1 w 0 m [0, 3] n 1 k [2] chunks 1>]
 } : () -> ()
 
 // Two coordinates and a loop index; nothing implements it yet.
@@ -59,7 +60,7 @@ func.func @alternatives(%z: tensor<4xf32>) -> tensor<4xf32> {
   func.return %r : tensor<4xf32>
 }
 
-// CHECK:      "test.op"() {boxes = [#rtask.box<(d0, d1) -> (0, 0, ((d0 * 8) + -1), ((d1 * 8) + -1)) by [1, 3, 10, 10]>, #rtask.box<(d0)[s0] -> (s0, (d0 * 4)) by [1, 4]>, #rtask.box<() -> () by []>], costs = [#rtask.cost<4.2 us from "analytic">, #rtask.cost<0.0 us from "a \22guess\22">, #rtask.cost<1.0e-05 us from "measured">], contractions = [#rtask.contraction<x 0 w 1 m [1, 2] n 0 k [4, 5, 3] checked [2, 3] channels true chunks 18>, #rtask.contraction<x 1 w 0 m [0] n 1 k [2] checked [] channels false chunks 1>]} : () -> ()
+// CHECK:      "test.op"() {boxes = [#rtask.box<(d0, d1) -> (0, 0, ((d0 * 8) + -1), ((d1 * 8) + -1)) by [1, 3, 10, 10]>, #rtask.box<(d0)[s0] -> (s0, (d0 * 4)) by [1, 4]>, #rtask.box<() -> () by []>], costs = [#rtask.cost<4.2 us from "analytic">, #rtask.cost<0.0 us from "a \22guess\22">, #rtask.cost<1.0e-05 us from "measured">], contractions = [#rtask.contraction<x 0 w 1 m [1, 2] n 0 k [4, 5, 3] checked [2, 3] channels true chunks 18>, #rtask.contraction<x 1 w 0 m [0] n 1 k [2] checked [] channels false chunks 1>], products = [#rtask.matrix_vector<x 0 w 1 m [] n 0 k [2, 1] chunks 8>, #rtask.matrix_vector<x 1 w 0 m [0, 3] n 1 k [2] chunks 1>]} : () -> ()
 // CHECK:      rtask.kernel @step grid [4, 2] loops 1 reads [#rtask.box<(d0, d1)[s0] -> (s0, (d0 * 8), (d1 * 2)) by [1, 8, 2]>] writes [#rtask.box<(d0, d1)[s0] -> ((d0 * 8), (d1 * 2)) by [8, 2]>] attributes {tiling = #rop.tiling<generic tile [8, 2] threads 64>} {
 // CHECK-NEXT: ^bb{{[0-9]+}}(%i: index, %j: index, %t: index, %x: tensor<10x30x4xf32>, %y: tensor<30x4xf32>):
 // CHECK-NEXT:   %r = rop.generic bounds [8, 2] maps [affine_map<(d0, d1)[s0, s1, s2] -> (s2, ((s0 * 8) + d0), ((s1 * 2) + d1))>, affine_map<(d0, d1)[s0, s1, s2] -> (((s0 * 8) + d0), ((s1 * 2) + d1))>] ins(%x : tensor<10x30x4xf32>) into(%y : tensor<30x4xf32>) at(%i, %j, %t) {

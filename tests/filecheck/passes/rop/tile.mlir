@@ -38,9 +38,9 @@ func.func @convolution(%image: tensor<16x13x13xf32>, %bias: tensor<24xf32>) -> t
 
 // -----
 
-// A matrix-vector product shares nothing between threads: one generic tiling, enough tasks for all vEUs.
+// A matrix-vector product streams its matrix: tilings with more and more columns. A host has too few threads to share one.
 // CHECK-LABEL: @matrix_vector
-// CHECK:         attributes {tilings = [#rop.tiling<generic tile [8, 1024] threads 256>]}
+// CHECK:         attributes {tilings = [#rop.tiling<matrix_vector tile [4, 1024] threads 256 block [4, 1024] slices 64>, #rop.tiling<matrix_vector tile [8, 1024] threads 256 block [8, 512] slices 32>, #rop.tiling<matrix_vector tile [16, 1024] threads 256 block [16, 256] slices 16>, #rop.tiling<matrix_vector tile [32, 1024] threads 256 block [32, 128] slices 8>, #rop.tiling<matrix_vector tile [64, 1024] threads 256 block [64, 64] slices 4>]}
 // HOST-LABEL: @matrix_vector
 // HOST:         attributes {tilings = [#rop.tiling<generic tile [256, 1024] threads 64>]}
 vdevice.device @h100 kind "cuda" veus 132 threads 1024 shared 232448 registers 65536
