@@ -7,6 +7,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "materialize-scan-state",
         "absorb-views",
         "write-in-place",
+        "channels-last",
         "split-dimensions",
         "fuse-operators",
     ),
