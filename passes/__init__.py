@@ -11,6 +11,7 @@ if __name__ == "passes":
 
 PASSES: dict[str, str] = {
     "absorb-views": "rammer_ir.passes.rop.absorb_views:AbsorbViews",
+    "fold-scales": "rammer_ir.passes.rop.fold_scales:FoldScales",
     "channels-last": "rammer_ir.passes.rop.channels_last:ChannelsLast",
     "fuse-operators": "rammer_ir.passes.rop.fuse_operators:FuseOperators",
     "materialize-scan-state": "rammer_ir.passes.rop.materialize_scan_state:MaterializeScanState",

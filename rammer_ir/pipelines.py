@@ -4,6 +4,7 @@ from typing import Final
 
 PIPELINES: dict[str, tuple[str, ...]] = {
     "optimize-rop": (
+        "fold-scales",
         "materialize-scan-state",
         "absorb-views",
         "write-in-place",

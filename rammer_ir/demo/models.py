@@ -82,21 +82,32 @@ def _random(generator: np.random.Generator, shape: tuple[int, ...], role: _Role 
 
 def lstm_model(layers: int = 10, steps: int = 100, hidden: int = 256, batch: int = 1) -> onnx.ModelProto:
     """Layers of ONNX `LSTM`, forward, each on the one before; input and output are [steps, batch, hidden]."""
+    return _recurrent_model("LSTM", 4, layers, steps, hidden, batch)
+
+
+def gru_model(layers: int = 4, steps: int = 50, hidden: int = 128, batch: int = 1) -> onnx.ModelProto:
+    """Layers of ONNX `GRU`, forward, each on the one before; input and output are [steps, batch, hidden]."""
+    return _recurrent_model("GRU", 3, layers, steps, hidden, batch)
+
+
+def _recurrent_model(op_type: str, gates: int, layers: int, steps: int, hidden: int, batch: int) -> onnx.ModelProto:
     generator = np.random.default_rng(0)
     scale = 1.0 / np.sqrt(hidden)
+    name = op_type.lower()
     nodes: list[onnx.NodeProto] = []
     weights = [numpy_helper.from_array(np.array([1], np.int64), "directions")]
     value = "x"
     for layer in range(layers):
-        shapes = {"w": (1, 4 * hidden, hidden), "r": (1, 4 * hidden, hidden), "b": (1, 8 * hidden)}
+        rows = gates * hidden
+        shapes = {"w": (1, rows, hidden), "r": (1, rows, hidden), "b": (1, 2 * rows)}
         for letter, shape in shapes.items():
             array = generator.uniform(-scale, scale, shape).astype(np.float32)
             weights.append(numpy_helper.from_array(array, f"{letter}{layer}"))
         inputs = [value, f"w{layer}", f"r{layer}", f"b{layer}"]
-        nodes.append(helper.make_node("LSTM", inputs, [f"all{layer}"], f"lstm{layer}", hidden_size=hidden))
+        nodes.append(helper.make_node(op_type, inputs, [f"all{layer}"], f"{name}{layer}", hidden_size=hidden))
         value = "y" if layer == layers - 1 else f"h{layer}"
         nodes.append(helper.make_node("Squeeze", [f"all{layer}", "directions"], [value], f"squeeze{layer}"))
-    return _model("lstm", nodes, weights, [steps, batch, hidden], [steps, batch, hidden])
+    return _model(name, nodes, weights, [steps, batch, hidden], [steps, batch, hidden])
 
 
 def mlp_model(sizes: Sequence[int] = (784, 512, 256, 10), batch: int = 16) -> onnx.ModelProto:

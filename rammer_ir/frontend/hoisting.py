@@ -5,12 +5,11 @@ from typing import cast
 
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Attribute, Block, Region, SSAValue
-from xdsl.rewriter import InsertPoint, Rewriter
+from xdsl.ir import Attribute, SSAValue
 
-from rammer_ir.dialects.rop import GenericOp, GetWeightOp, WeightOp, YieldOp
+from rammer_ir.dialects.rop import GenericOp, GetWeightOp
 from rammer_ir.frontend.names import SymbolNames
-from rammer_ir.locations import set_location
+from rammer_ir.weights.derivation import derive_weight
 
 
 def hoist_weight_computations(module: ModuleOp, symbols: SymbolNames) -> None:
@@ -22,7 +21,7 @@ def hoist_weight_computations(module: ModuleOp, symbols: SymbolNames) -> None:
     """
     for op in list(module.walk()):
         if isinstance(op, GenericOp) and isinstance(op.parent_op(), FuncOp) and _is_worth_deriving(op):
-            _derive(op, symbols)
+            derive_weight(op, symbols.new(op.res[0].name_hint or "derived"))
 
 
 def _is_worth_deriving(op: GenericOp) -> bool:
@@ -36,25 +35,3 @@ def _is_worth_deriving(op: GenericOp) -> bool:
 
 def _elements(value: SSAValue) -> int:
     return prod(cast("TensorType[Attribute]", value.type).get_shape())
-
-
-def _derive(op: GenericOp, symbols: SymbolNames) -> None:
-    result = op.res[0].type
-    recipe = Block()
-    copies: dict[SSAValue, SSAValue] = {}
-    for read in dict.fromkeys(value.owner for value in op.inputs):
-        assert isinstance(read, GetWeightOp)
-        copy = GetWeightOp(read.weight.string_value(), read.result.type)
-        recipe.add_op(copy)
-        copies[read.result] = copy.result
-    computed = op.clone(copies)
-    recipe.add_ops([computed, YieldOp(*computed.res)])
-    symbol = symbols.new(op.res[0].name_hint or "derived")
-    weight = WeightOp(symbol, result, recipe=Region(recipe))
-    set_location(weight, op.location)
-    function = op.parent_op()
-    assert function is not None
-    Rewriter.insert_op(weight, InsertPoint.before(function))
-    read = GetWeightOp(symbol, result)
-    read.location = op.location
-    Rewriter.replace_op(op, [read])
