@@ -1,6 +1,7 @@
 """`rammer_ir.load`: a program from a file, on a device."""
 
 from pathlib import Path
+from typing import Final
 
 from rammer_ir.artefact.reader import read_artefact
 from rammer_ir.compiled import CompiledProgram
@@ -9,7 +10,8 @@ from rammer_ir.program import Program
 from rammer_ir.runtime.machine_code import describe_processors
 from rammer_ir.runtime.selection import Target, load_program, select_target
 
-_NAMES = {"cuda": "CUDA", "host": "CPU"}
+_DEVICES: Final = {"cuda": "cuda", "host": "cpu"}
+"""Kinds of devices to how users name them."""
 
 
 def load(path: str | Path, *, device: str = "auto") -> Program:
@@ -38,17 +40,22 @@ def load(path: str | Path, *, device: str = "auto") -> Program:
 
 
 def _target(compiled: CompiledProgram, device: str, path: str) -> Target:
-    """The device to load the program on; raises DeviceError if it is not of the program's kind."""
-    kind = compiled.origin.kind
-    if kind not in _NAMES:
-        raise DeviceError(f"the program is for an unknown kind of device '{kind[:20]}'", location=path)
-    wanted = {"cuda": "cuda", "host": "cpu"}[kind] if device == "auto" else device
+    """The device to load the program on; raises DeviceError if it is not of the program's kind, or not there."""
+    origin = compiled.origin
+    if origin.kind not in _DEVICES:
+        raise DeviceError(f"the program is for an unknown kind of device, '{origin.kind[:20]}'", location=path)
+    own = _DEVICES[origin.kind]
     try:
-        target = select_target(wanted)
+        target = select_target(own if device == "auto" else device)
     except DeviceError as error:
-        raise DeviceError(f"the program is for {compiled.origin.device}: {error.message}", location=path) from error
-    if target.kind != kind:
+        reason = error.message.partition(";")[0]
         raise DeviceError(
-            f"the program is for a {_NAMES[kind]} device, not for {target}: compile the model for that", location=path
+            f"the program is for device {own} ({origin.device}): {reason}; compile the model for another device",
+            location=path,
+        ) from error
+    if target.kind != origin.kind:
+        raise DeviceError(
+            f"the program is for device {own} ({origin.device}): to run on {target}, compile the model for that",
+            location=path,
         )
     return target

@@ -1,11 +1,11 @@
-"""`rammer`: compile models, run them, and plan their training."""
+"""`rammer`: compile models, keep them, run them, and plan their training."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from rammer_ir.cli import plan_model, run_model, simulate_plan
+from rammer_ir.cli import compile_model, inspect_file, plan_model, run_model, simulate_plan
 from rammer_ir.cli.report import run_tool
 from rammer_ir.errors import InvalidInputError
 
@@ -15,6 +15,9 @@ examples:
   rammer run model.onnx --device cpu --strategy base --check
   rammer run model.onnx --input image=image.npy --output scores=scores.npy
   rammer run model.onnx --seed 7 --json
+  rammer compile model.onnx --device h100 -o model.rammer
+  rammer run model.rammer
+  rammer inspect model.rammer --bodies
   rammer plan graph.txt --profile-batch 1 --global-batch 128 --devices 8,16 --view plan.html
   rammer plan graph.txt --profile-batch 1 --global-batch 128 --devices 8,16 --json > plan.json
   rammer simulate-plan plan.json --warmup B
@@ -37,6 +40,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--debug", action="store_true", help="print a traceback with an error")
     commands = top.add_subparsers(title="commands", dest="command", required=True, parser_class=_Parser)
     run_model.add_command(commands)
+    compile_model.add_command(commands)
+    inspect_file.add_command(commands)
     plan_model.add_command(commands)
     simulate_plan.add_command(commands)
     return top

@@ -1,14 +1,14 @@
-"""`rammer run`: one run of a model, on given or random inputs."""
+"""`rammer run`: one run of a model or of a compiled program, on given or random inputs."""
 
 import argparse
 import json
-import sys
+import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from rammer_ir.cli.compile_model import progress_of
 from rammer_ir.errors import InvalidInputError
 from rammer_ir.files import write_bytes_aside
 from rammer_ir.pipelines import DEFAULT_STRATEGY, STRATEGIES
@@ -26,8 +26,8 @@ RUNS = 20
 
 def add_command(commands: "argparse._SubParsersAction[Any]") -> None:  # pyright: ignore[reportPrivateUsage]
     """Adds `run` to the commands of `rammer`."""
-    parser = commands.add_parser("run", help="compile a model and run it once")
-    parser.add_argument("model", type=Path, help="an ONNX file")
+    parser = commands.add_parser("run", help="compile a model, or load a compiled one, and run it once")
+    parser.add_argument("model", type=Path, help="an ONNX file, or a file of rammer compile")
     parser.add_argument("--input", action="append", default=[], metavar="NAME=FILE.npy", help="an input; else random")
     parser.add_argument("--output", action="append", default=[], metavar="NAME=FILE.npy", help="where an output goes")
     parser.add_argument("--seed", type=int, default=0, help="of random inputs (default 0)")
@@ -41,29 +41,44 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:  # pyright
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Compiles and runs; the exit code."""
-    from rammer_ir.compiler import compile as compile_model
+    """Compiles or loads, and runs; the exit code."""
+    from rammer_ir.artefact.container import is_container
 
-    with _progress(quiet=options.json) as report_phase:
-        program = compile_model(options.model, device=options.device, strategy=options.strategy, progress=report_phase)
+    if is_container(options.model):
+        start = time.perf_counter()
+        program = _load(options)
+        load_seconds = time.perf_counter() - start
+    else:
+        program, load_seconds = _compile(options), None
     with program:
         inputs = _inputs(program, options.input, options.seed)
         outputs = program.run(inputs)
         latency = program.measure(inputs, runs=RUNS, warmup=3)
         comparison = _compare(options.model, inputs, outputs) if options.check else None
         _save(outputs, options.output)
-        result = _result(program, outputs, latency.median, comparison)
+        result = _result(program, outputs, latency.median, comparison) | {"load_seconds": load_seconds}
     print(json.dumps(result, indent=2) if options.json else _text(result))
     return 0 if comparison is None or comparison.is_close else 1
 
 
-def _progress(*, quiet: bool) -> "AbstractContextManager[Any]":
-    """A spinner on stderr that names the phase, where someone watches."""
-    if quiet or not sys.stderr.isatty():
-        return nullcontext(None)
-    from rammer_ir.cli.progress import spinner
+def _compile(options: argparse.Namespace) -> "Program":
+    from rammer_ir.compiler import compile as compile_model
 
-    return spinner("compile")
+    with progress_of("compile", quiet=options.json) as report_phase:
+        return compile_model(options.model, device=options.device, strategy=options.strategy, progress=report_phase)
+
+
+def _load(options: argparse.Namespace) -> "Program":
+    from rammer_ir.artefact.loading import load
+
+    where = str(options.model)
+    if options.check:
+        raise InvalidInputError("--check compares with onnxruntime, which runs ONNX files alone", location=where)
+    program = load(options.model, device=options.device)
+    if options.strategy not in (None, program.strategy):
+        program.close()
+        raise InvalidInputError(f"the program was compiled for strategy {program.strategy}", location=where)
+    return program
 
 
 def _inputs(program: "Program", given: Sequence[str], seed: int) -> "dict[str, NDArray[np.generic]]":
@@ -130,6 +145,7 @@ def _result(
 def _text(result: Mapping[str, object]) -> str:
     """The result for people, a fact a line."""
     report = cast("dict[str, int]", result["program"])
+    loaded = cast("float | None", result["load_seconds"])
     seconds = cast("dict[str, float]", result["compile_seconds"])
     phases = ", ".join(f"{name} {time:.2f}" for name, time in seconds.items())
     lines = [
@@ -138,7 +154,7 @@ def _text(result: Mapping[str, object]) -> str:
         f"launches, {report['barriers']} barriers, {report['waits']} waits",
         f"{report['buffers']} buffers in an arena of {report['arena_bytes']} bytes, {report['weight_bytes']} bytes of "
         f"weights, {report['bodies']} kernel bodies",
-        f"compiled in {sum(seconds.values()):.2f} s: {phases}",
+        f"compiled in {sum(seconds.values()):.2f} s: {phases}" if loaded is None else f"loaded in {loaded:.3f} s",
         f"latency {cast('float', result['latency_ms']):.3f} ms (median of {RUNS}, from call to result)",
     ]
     for name, form in cast("dict[str, dict[str, object]]", result["outputs"]).items():

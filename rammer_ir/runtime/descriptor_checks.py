@@ -11,6 +11,7 @@ from rammer_ir.runtime.program_image import Opcode, ProgramImage
 
 _HEAD: Final = 4
 _OPERAND_WORDS: Final = 4
+_LARGEST: Final = 2**62
 
 
 def check_descriptors(image: ProgramImage) -> None:
@@ -52,8 +53,14 @@ def _check_operands(
 
 
 def space_sizes(image: ProgramImage) -> NDArray[np.int64]:
-    """Bytes of each space, in the order of their numbers; of pinned memory, what the largest launch has."""
+    """
+    Bytes of each space, in the order of their numbers; of pinned memory, what the largest launch has.
+
+    Raises VerificationError if an input or an output is larger than any memory.
+    """
     pinned = max((launch.pinned_bytes for launch in image.launches), default=0)
     bindings = (*image.inputs, *image.outputs)
     bound = [prod(binding.shape) * np.dtype(binding.dtype).itemsize for binding in bindings]
+    if max(bound, default=0) > _LARGEST:
+        raise VerificationError("an input or an output is larger than any memory", location=image.name)
     return np.array([image.arena_bytes, image.weight_bytes, pinned, *bound], np.int64)

@@ -11,6 +11,9 @@ from rammer_ir.runtime.program_image import INSTRUCTION_WORDS, HostLoop, LaunchI
 from rammer_ir.runtime.streams import launch_rows
 
 _TASKS_MAXIMUM: Final = 2**31 - 1
+_SHARED_MAXIMUM: Final = 2**30
+"""Bytes of a vEU; on a CPU they are memory like any other."""
+
 _COUNTERS_MAXIMUM: Final = 2**22
 """Of counters and of barriers: a runtime allocates up to 128 bytes for each."""
 
@@ -26,7 +29,7 @@ def check_tables(image: ProgramImage) -> None:
         table.ndim == 2 and table.shape[1] == INSTRUCTION_WORDS, image, "the instruction table is not of shape [n, 8]"
     )
     unknown = np.flatnonzero((table[:, 0] < 0) | (table[:, 0] > max(Opcode)))
-    _check(unknown.size == 0, image, f"instruction {unknown[:1]} has no known opcode")
+    _check(unknown.size == 0, image, f"instruction {unknown.min(initial=len(table))} has no known opcode")
     _check_runs(image)
     _check_counters(image)
     _check_loops(image)
@@ -109,6 +112,7 @@ def _loop_depths(image: ProgramImage) -> NDArray[np.int64]:
 def _check_launch(image: ProgramImage, launch: LaunchImage, depths: NDArray[np.int64]) -> None:
     _check(launch.veus > 0, image, f"launch {launch.name!r}: it has {launch.veus} vEUs")
     table = image.instructions[launch_rows(image, launch)].astype(np.int64)
+    _check(launch.shared_bytes <= _SHARED_MAXIMUM, image, f"launch {launch.name!r} needs {launch.shared_bytes} bytes")
     begins_inside = np.any(depths[list(launch.streams)] > 0)
     _check(not begins_inside, image, f"launch {launch.name!r}: a stream begins inside of a loop")
     meetings = table[table[:, 0] == Opcode.BARRIER]
