@@ -13,6 +13,7 @@ LOWERINGS: dict[str, str] = {
     "convert-block-to-cuda": "rammer_ir.lowering.convert_block_to_cuda:ConvertBlockToCuda",
     "convert-block-to-scf": "rammer_ir.lowering.convert_block_to_scf:ConvertBlockToScf",
     "convert-contraction-to-block": "rammer_ir.lowering.convert_contraction_to_block:ConvertContractionToBlock",
+    "convert-contraction-to-vectors": ("rammer_ir.lowering.convert_contraction_to_vectors:ConvertContractionToVectors"),
     "convert-generic-to-block": "rammer_ir.lowering.convert_generic_to_block:ConvertGenericToBlock",
     "convert-matrix-vector-to-block": "rammer_ir.lowering.convert_matrix_vector_to_block:ConvertMatrixVectorToBlock",
     "convert-rop-to-rtask": "rammer_ir.lowering.convert_rop_to_rtask:ConvertRopToRtask",

@@ -139,7 +139,7 @@ def _compile(
         image = encode(imported.module)
         report = report_on(levels, image)
     with phases.phase("weights"):
-        evaluate_recipes(imported.module, imported.weights)
+        evaluate_recipes(imported.module, imported.weights, needed=[symbol for symbol, _ in image.weights])
         weights = imported.weights.arrange(image.weights, image.weight_bytes)
     origin = Origin(
         model=name,

@@ -20,6 +20,7 @@ XDSL_DIALECTS = (
     "scf",
     "tensor",
     "test",
+    "vector",
 )
 """xDSL's own dialects that our levels are mixed with."""
 

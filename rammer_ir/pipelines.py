@@ -17,6 +17,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "convert-rop-to-rtask",
         "annotate-costs",
         "select-kernels",
+        "convert-contraction-to-vectors",
         "convert-contraction-to-block",
         "convert-matrix-vector-to-block",
         "convert-generic-to-block",

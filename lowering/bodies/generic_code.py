@@ -78,8 +78,12 @@ class GenericCode:
         ranges = self.view.ranges(generic)
         return [
             write.in_range(self.builder.index(expression, dims, self.symbols, ranges), self.builder.parameter(extent))
-            for expression, extent in dict.fromkeys(self._limits(generic, reduced))
+            for expression, extent in self.limits(generic, reduced)
         ]
+
+    def limits(self, generic: GenericOp, reduced: Sequence[int]) -> list[tuple[AffineExpr, int]]:
+        """What `guards` asks for: expressions of a generic's loops, each in [0, its extent)."""
+        return list(dict.fromkeys(self._limits(generic, reduced)))
 
     def _limits(self, generic: GenericOp, reduced: Sequence[int]) -> Iterator[tuple[AffineExpr, int]]:
         """Expressions of a generic's loops that must be below an extent."""

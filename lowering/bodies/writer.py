@@ -165,6 +165,15 @@ class Writer:
             yield
             self.add(scf.YieldOp())
 
+    def either(self, condition: SSAValue, then: Callable[[], None], otherwise: Callable[[], None]) -> None:
+        """One of two things to do."""
+        blocks = (Block(), Block())
+        self.add(scf.IfOp(condition, [], Region(blocks[0]), Region(blocks[1])))
+        for block, act in zip(blocks, (then, otherwise), strict=True):
+            with self.inside(block):
+                act()
+                self.add(scf.YieldOp())
+
     def choose(
         self, condition: SSAValue, then: Callable[[], SSAValue], otherwise: Callable[[], SSAValue], kind: Attribute
     ) -> SSAValue:

@@ -12,6 +12,7 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     IntegerType,
     Signedness,
+    VectorType,
 )
 from xdsl.ir import Attribute
 
@@ -19,6 +20,9 @@ from rammer_ir.errors import CompileError
 
 _SIGNED: Final = {8: "signed char", 16: "short", 32: "int", 64: "long long"}
 _UNSIGNED: Final = {8: "unsigned char", 16: "unsigned short", 32: "unsigned", 64: "unsigned long long"}
+VECTOR_SHAPES: Final = ((8,), (16,))
+"""Shapes of the vectors of f32 that a body may have."""
+
 _INT_LOWEST: Final = -(2**31)
 _INT_HIGHEST: Final = 2**31 - 1
 _LONG_LONG_LOWEST: Final = -(2**63)
@@ -36,12 +40,21 @@ def c_type(kind: Attribute) -> str:
         return "double"
     if isinstance(kind, IndexType):
         return "int"
+    if isinstance(kind, VectorType):
+        return vector_type(cast("VectorType[Attribute]", kind))
     width = integer_width(kind)
     if width == 1:
         return "bool"
     if width in _SIGNED:
         return _UNSIGNED[width] if _is_unsigned(kind) else _SIGNED[width]
     raise CompileError(f"a kernel body cannot compute with values of type {kind}")
+
+
+def vector_type(kind: VectorType[Attribute]) -> str:
+    """The C++ type of a vector; raises CompileError for those that vdevice.hpp does not have."""
+    if kind.get_shape() not in VECTOR_SHAPES or not isinstance(kind.element_type, Float32Type):
+        raise CompileError(f"a kernel body cannot compute with values of type {kind}")
+    return f"rammer::Vector<{kind.get_shape()[0]}>"
 
 
 def unsigned_type(kind: Attribute) -> str:

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
-from xdsl.dialects import scf
+from xdsl.dialects import scf, vector
 from xdsl.dialects.builtin import Float32Type
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, Operation, SSAValue
 
 from rammer_ir.dialects.block import MemorySpace
 from rammer_ir.lowering.convert_block_to_scf import INDEPENDENT_ATTRIBUTE
 from rammer_ir.lowering.targets.c_helpers import COMMON_HELPERS
 from rammer_ir.lowering.targets.c_language import Language
 from rammer_ir.lowering.targets.c_printer import CPrinter
+from rammer_ir.lowering.targets.cpp_vectors import VECTOR_OPS, print_vector_op
 
 # Selects, so that loops are vectorised. Of two zeros, the sign bits decide.
 _EXTREMUM: Final = """\
@@ -75,6 +76,15 @@ class CppPrinter(CPrinter):
 
     def scratch(self, kind: str, offset: int) -> str:
         return f"reinterpret_cast<{kind}*>(task->scratch + {offset})"
+
+    def stored_array(self, op: Operation) -> SSAValue | None:
+        return op.base if isinstance(op, vector.StoreOp) else super().stored_array(op)
+
+    def print_op(self, op: Operation) -> None:
+        if isinstance(op, VECTOR_OPS):
+            print_vector_op(self, op)
+        else:
+            super().print_op(op)
 
     def loop_pragmas(self, loop: scf.ForOp) -> Sequence[str]:
         # Loops marked for unrolling stay loops: compilers vectorise them, and take minutes over them spelled out.

@@ -20,6 +20,7 @@ from rammer_ir.interpreters.block_memory import AccessTracker, BlockArray
 from rammer_ir.interpreters.block_ring import WeightRing
 from rammer_ir.interpreters.block_state import BlockState
 from rammer_ir.interpreters.block_transfers import TRANSFERS
+from rammer_ir.interpreters.block_vectors import VECTORS
 from rammer_ir.interpreters.element_types import Array
 
 
@@ -33,7 +34,7 @@ class CompiledBody:
             any(isinstance(use.operation, memref.StoreOp | block.CopyOp) for use in argument.uses)
             for argument in body.operand_arguments
         ]
-        compiler = Compiler({**CONTROL, **TRANSFERS})
+        compiler = Compiler({**CONTROL, **TRANSFERS, **VECTORS})
         self._service: Code | None = None if body.service is None else compiler.code(body.service.block)
         self._compute = compiler.code(body.compute.block)
         self._slots = compiler.slots

@@ -55,14 +55,15 @@ class Lanes:
 
 
 def thread_lanes(iterations: int, threads: int) -> Lanes:
-    """The iterations of a parallel loop over threads."""
-    return Lanes((iterations,), np.arange(iterations) % threads)
+    """The iterations of a parallel loop over threads; a body's only thread runs what is outside of them as well."""
+    return Lanes((iterations,), np.arange(iterations) % threads if threads > 1 else None)
 
 
 def warp_lanes(iterations: int, threads: int) -> Lanes:
     """The iterations of a parallel loop over warps."""
     warps = max(threads // WARP_LANES, 1)
-    return Lanes((iterations,), _FIRST_WARP + np.arange(iterations) % warps, is_warp=True)
+    agents = _FIRST_WARP + np.arange(iterations) % warps if threads > 1 else None
+    return Lanes((iterations,), agents, is_warp=True)
 
 
 def reduction_lanes(lanes: Lanes, indices: int) -> Lanes:

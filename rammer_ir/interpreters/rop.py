@@ -52,9 +52,14 @@ def evaluate_recipe(weight: rop.WeightOp, module: ModuleOp, weights: Mapping[str
     """
     The value of a derived weight, from `weights` for those with a hash; raises as `run_module` does.
     """
+    return recipe_value(weight, rop_interpreter(module, weights))
+
+
+def recipe_value(weight: rop.WeightOp, interpreter: Interpreter) -> Array:
+    """The value of a derived weight of the module that an interpreter is for; raises as `run_module` does."""
     if weight.recipe is None:
         raise RammerError(f"weight @{weight.sym_name.data} has no recipe", location=describe_op(weight))
-    return cast("Array", rop_interpreter(module, weights).run_ssacfg_region(weight.recipe, ())[0])
+    return cast("Array", interpreter.run_ssacfg_region(weight.recipe, ())[0])
 
 
 def weight_values(module: ModuleOp, weights: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
@@ -193,6 +198,7 @@ __all__ = [
     "RopFunctions",
     "checked",
     "evaluate_recipe",
+    "recipe_value",
     "rop_interpreter",
     "run_function",
     "run_module",

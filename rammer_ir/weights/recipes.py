@@ -1,6 +1,7 @@
 """Derived weights: their values, and the computations that may become some."""
 
 import hashlib
+from collections.abc import Iterable
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from xdsl.ir import Operation
 from rammer_ir.dialects.rop import GetWeightOp, WeightOp
 from rammer_ir.errors import VerificationError
 from rammer_ir.interpreters.element_types import tensor_dtype
-from rammer_ir.interpreters.rop import evaluate_recipe
+from rammer_ir.interpreters.rop import recipe_value, rop_interpreter
 from rammer_ir.locations import describe_op
 from rammer_ir.weights.store import Array, WeightStore
 
@@ -30,32 +31,35 @@ def weights_read(op: Operation) -> list[str]:
     return list(dict.fromkeys(read.weight.string_value() for read in reads))
 
 
-def evaluate_recipes(module: ModuleOp, weights: WeightStore, cache: "ByteCache | None" = None) -> None:
+def evaluate_recipes(
+    module: ModuleOp, weights: WeightStore, cache: "ByteCache | None" = None, *, needed: Iterable[str] | None = None
+) -> None:
     """
-    Adds the values of the module's derived weights to the store.
+    Adds the values of the module's derived weights to the store: of those `needed`, and of what their recipes read.
 
     A value is computed once for a recipe's text and the contents of its sources: the store and the cache are asked
     first, and a cached value of the wrong size counts as absent. Raises VerificationError for a recipe that needs
     itself or an unknown weight, CacheError where the cache cannot be written.
     """
     ops = weight_ops(module)
-    for symbol in _in_order_of_need(ops):
+    interpreter = rop_interpreter(module, weights)
+    for symbol in _in_order_of_need(ops, ops if needed is None else needed):
         op = ops[symbol]
         key = _recipe_key(op, weights)
         known = weights.derived(key)
         stored = None if known is not None or cache is None else cache.get(key)
         value = _from_bytes(op, known.tobytes() if known is not None else stored)
         if value is None:
-            value = evaluate_recipe(op, module, weights)
+            value = recipe_value(op, interpreter)
             if cache is not None:
                 cache.put(key, value.tobytes())
         weights.add_derived(symbol, key, value)
 
 
-def _in_order_of_need(ops: dict[str, WeightOp]) -> list[str]:
-    """Derived weights, each after those that its recipe reads."""
+def _in_order_of_need(ops: dict[str, WeightOp], needed: Iterable[str]) -> list[str]:
+    """Derived weights that are needed, each after those that its recipe reads."""
     ordered: dict[str, None] = {}
-    for symbol in ops:
+    for symbol in needed:
         _visit(symbol, ops, ordered, ())
     return [symbol for symbol in ordered if ops[symbol].recipe is not None]
 

@@ -17,6 +17,7 @@ from rammer_ir.dialects.rtask import BoxAttr
 from rammer_ir.indexing.sums import additive_terms, sum_of
 from rammer_ir.interpreters.rop import evaluate_recipe
 from rammer_ir.lowering.bodies.contraction_shape import ContractionShape
+from rammer_ir.lowering.bodies.vector_panel import VectorPanel
 from rammer_ir.parsing import parse_module
 from rammer_ir.testing import operators
 from rammer_ir.tiling.boxes import touched_box, union_box
@@ -225,16 +226,31 @@ def test_tiles_of_contractions_are_blocks(kind: str, m: list[int], n: int) -> No
         block_m, block_n, block_k = tile.block
         assert prod(tile.tile_m) <= block_m
         assert tile.tile_n == min(n, block_n)
-        assert ContractionShape(block_m, block_n, block_k, tile.slices, THREADS[kind], 3).fits
+        if kind == "cuda":
+            assert ContractionShape(block_m, block_n, block_k, tile.slices, THREADS[kind], 3).fits
 
 
-BLOCKS = {"cuda": CUDA_BLOCKS, "host": HOST_BLOCKS}
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=2), st.integers(1, 300))
+def test_a_core_computes_few_columns_beyond_those_of_a_contraction(m: list[int], n: int) -> None:
+    tiles = list(contraction_tiles("host", m, n))
+    assert tiles
+    for tile in tiles:
+        assert -(-n // tile.block[1]) * tile.block[1] < n + 16
 
 
-@pytest.mark.parametrize("kind", BLOCKS)
-def test_blocks_that_are_considered_fit_their_threads(kind: str) -> None:
-    for (block_m, block_n, block_k), slices in BLOCKS[kind]:
-        assert ContractionShape(block_m, block_n, block_k, slices, THREADS[kind], 3).fits
+def test_blocks_that_are_considered_fit_their_threads() -> None:
+    for (block_m, block_n, block_k), slices in CUDA_BLOCKS:
+        assert ContractionShape(block_m, block_n, block_k, slices, THREADS["cuda"], 3).fits
+
+
+@given(st.sampled_from(HOST_BLOCKS), st.integers(0, 1024))
+def test_sums_of_a_panel_fit_the_vector_registers(block: tuple[tuple[int, int, int], int], registers: int) -> None:
+    (_, block_n, _), _ = block
+    panel = VectorPanel.of(block_n, registers)
+    assert panel.rows >= 1
+    assert block_n % panel.columns == 0
+    assert panel.columns == panel.vectors * panel.width
+    assert (panel.rows + 1) * panel.columns + panel.width <= max(registers, 128)
 
 
 SHAPES = st.builds(

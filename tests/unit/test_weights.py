@@ -177,6 +177,13 @@ class TestRecipes:
         np.testing.assert_array_equal(weights["twice"], [2, 4, 6])
         np.testing.assert_array_equal(weights["twice_twice"], [4, 8, 12])
 
+    def test_only_what_is_needed(self) -> None:
+        weights = self.store([1, 2, 3])
+        evaluate_recipes(self.module(), weights, needed=["twice"])
+        assert "twice_twice" not in weights
+        evaluate_recipes(self.module(), weights, needed=["source", "twice_twice"])
+        np.testing.assert_array_equal(weights["twice_twice"], [4, 8, 12])
+
     def test_again_is_the_same(self) -> None:
         weights = self.store([1, 2, 3])
         evaluate_recipes(self.module(), weights)

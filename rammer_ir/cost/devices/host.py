@@ -1,6 +1,7 @@
 """The CPU of this machine: one vEU a core that this process may use."""
 
 import os
+from pathlib import Path
 
 from rammer_ir.cost.devices.description import DeviceDescription, Rates
 
@@ -17,6 +18,18 @@ def cores() -> int:
 MOST_THREADS = 1024
 """Threads that a body may be written for: one core runs them one after another."""
 
+CPU_FLAGS = Path("/proc/cpuinfo")
+"""Where Linux lists the instruction sets of a CPU of the x86 family."""
+
+
+def vector_registers() -> int:
+    """Floats that the vector registers of a core hold: 32 x 16 with AVX-512, else 16 x 8 or 32 x 4."""
+    try:
+        has_avx512 = " avx512f " in CPU_FLAGS.read_text()
+    except OSError:
+        has_avx512 = False
+    return 512 if has_avx512 else 128
+
 
 def describe() -> DeviceDescription:
     """One core a vEU."""
@@ -26,7 +39,7 @@ def describe() -> DeviceDescription:
         veus=cores(),
         threads=MOST_THREADS,
         shared_bytes=SCRATCH_BYTES,
-        registers=0,
+        registers=vector_registers(),
         rates=Rates(
             multiply_adds_per_us=4.0e4,
             arithmetic_efficiency=0.25,

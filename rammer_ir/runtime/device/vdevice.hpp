@@ -77,6 +77,40 @@ inline T load_weight(const T* address) {
     return *address;
 }
 
+// 8 or 16 neighbouring floats, in vector registers.
+typedef float Vector8 __attribute__((vector_size(32)));
+typedef float Vector16 __attribute__((vector_size(64)));
+
+template <int elements>
+struct VectorOf;
+template <>
+struct VectorOf<8> {
+    typedef Vector8 type;
+};
+template <>
+struct VectorOf<16> {
+    typedef Vector16 type;
+};
+template <int elements>
+using Vector = typename VectorOf<elements>::type;
+
+template <int elements>
+inline Vector<elements> load_vector(const float* address) {
+    Vector<elements> vector;
+    memcpy(&vector, address, sizeof vector);
+    return vector;
+}
+
+template <class V>
+inline void store_vector(float* address, V vector) {
+    memcpy(address, &vector, sizeof vector);
+}
+
+template <int elements>
+inline Vector<elements> broadcast(float value) {
+    return value - Vector<elements>{};  // minus 0 changes nothing, not even the sign of a zero
+}
+
 inline void barrier() {}
 
 // Copies `bytes`, or fills with zeros where `predicate` is false; `global` is not read then.

@@ -9,7 +9,7 @@
 // CHECK-NEXT: func.func @main
 
 // HOST-NOT: @h200
-// HOST:     vdevice.device @host kind "host" veus 3 threads 1024 shared 262144 registers 0
+// HOST:     vdevice.device @host kind "host" veus 3 threads 1024 shared 262144 registers {{[0-9]+}}
 
 // UNKNOWN: error: pass set-device: unknown device 'h101': choose from h100, h200, host
 // NONE:    error: pass set-device: a device has at least one vEU, got 0

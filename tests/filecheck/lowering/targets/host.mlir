@@ -108,3 +108,36 @@ block.body @other threads 1 {
 // CHECK-NEXT:   const float* w = rammer::operand<const float>(task, 0);
 // CHECK-NEXT:   rammer::ring_push(task, w, 16);
 // CHECK-NEXT: }
+
+// -----
+
+// Vectors of a body for one thread: neighbours in memory, an element for all, and multiply-adds carried through a loop.
+func.func @vectors(%task: index, %t: index, %w: memref<?xf32, "weights">, %y: memref<?xf32, "global">, %n: index) attributes {block.threads = 1 : i64, block.scratch_bytes = 64 : i64} {
+  %zero = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %x = arith.constant 2.0 : f32
+  %sums = memref.alloca() {block.offset = 0 : i64} : memref<16xf32, "shared">
+  %start = vector.load %sums[%zero] : memref<16xf32, "shared">, vector<16xf32>
+  %spread = vector.broadcast %x : f32 to vector<16xf32>
+  %total = scf.for %i = %zero to %n step %one iter_args(%sum = %start) -> (vector<16xf32>) {
+    %row = vector.load %w[%i] : memref<?xf32, "weights">, vector<16xf32>
+    %next = vector.fma %spread, %row, %sum : vector<16xf32>
+    scf.yield %next : vector<16xf32>
+  }
+  vector.store %total, %y[%n] : memref<?xf32, "global">, vector<16xf32>
+  func.return
+}
+
+// CHECK:      extern "C" void vectors(rammer::Task* task) {
+// CHECK-NEXT:   float* sums = reinterpret_cast<float*>(task->scratch + 0);
+// CHECK-NEXT:   const rammer::Vector<16> start = rammer::load_vector<16>(sums);
+// CHECK-NEXT:   const rammer::Vector<16> spread = rammer::broadcast<16>(2.0f);
+// CHECK:        rammer::Vector<16> total = start;
+// CHECK-NEXT:   for (int i = 0; i < n; ++i) {
+// CHECK-NEXT:     const rammer::Vector<16> row = rammer::load_vector<16>(w + i);
+// CHECK-NEXT:     const rammer::Vector<16> next = spread * row + total;
+// CHECK-NEXT:     total = next;
+// CHECK-NEXT:   }
+// CHECK-NEXT:   float* y = rammer::operand<float>(task, 1);
+// CHECK-NEXT:   rammer::store_vector(y + n, total);
+// CHECK-NEXT: }

@@ -8,8 +8,8 @@
 // CHECK-SAME:      attributes {tilings = [#rop.tiling<contraction tile [24, 4, 13] threads 256 block [64, 32, 32] slices 8>]}
 // HOST-LABEL: @convolution
 // HOST:         rop.operator
-// HOST-SAME:      attributes {tilings = [#rop.tiling<contraction tile [24, 4, 13] threads 64 block [64, 32, 32] slices 1>,
-// HOST-SAME:        #rop.tiling<contraction tile [16, 4, 13] threads 64 block [64, 16, 32] slices 1>]}
+// HOST-SAME:      attributes {tilings = [#rop.tiling<contraction tile [24, 13, 13] threads 1 block [224, 32, 128] slices 1>,
+// HOST-SAME:        #rop.tiling<contraction tile [16, 13, 13] threads 1 block [224, 16, 128] slices 1>]}
 vdevice.device @h100 kind "cuda" veus 132 threads 1024 shared 232448 registers 65536
 rop.weight @filter : tensor<24x16x3x3xf32> hash "f"
 func.func @convolution(%image: tensor<16x13x13xf32>, %bias: tensor<24xf32>) -> tensor<24x13x13xf32> {
