@@ -112,6 +112,8 @@ def compile_program(
     """
     chosen = _strategy(strategy)
     target = compile_target(device)
+    if architectures and target.kind != "cuda":
+        raise InvalidInputError("a program for the CPU has no CUDA architecture: choose a device such as h100")
     phases = Phases(progress=progress)
     compiled, _ = _compile(model, target, chosen, phases)
     with phases.phase("build"):

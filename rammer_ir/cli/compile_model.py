@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rammer_ir.errors import InvalidInputError
 from rammer_ir.pipelines import DEFAULT_STRATEGY, STRATEGIES
 from rammer_ir.runtime.selection import ABSENT_DEVICES
 
@@ -49,6 +50,8 @@ def execute(options: argparse.Namespace) -> int:
     from rammer_ir.compiler import compile_program
 
     output: Path = options.output or options.model.with_suffix(SUFFIX)
+    if not output.absolute().parent.is_dir():
+        raise InvalidInputError("there is no such folder to write to", location=str(output))
     with progress_of("compile", quiet=options.json) as report_phase:
         compiled = compile_program(
             options.model,

@@ -95,7 +95,7 @@ def compile_code(image: ProgramImage, target: Target, architectures: Sequence[st
     """
     The image's bodies, compiled: for these CUDA architectures, by default for that of the target, or for this CPU.
 
-    Raises CompileError (MissingCompilerError on a CPU), InvalidInputError for architectures where there are none.
+    Raises CompileError (MissingCompilerError on a CPU).
     """
     from rammer_ir.runtime.cache import CompileCache
 
@@ -104,8 +104,6 @@ def compile_code(image: ProgramImage, target: Target, architectures: Sequence[st
         from rammer_ir.runtime.host.compiler import find_compiler
         from rammer_ir.runtime.host.machine_code import machine_code as host_code
 
-        if architectures:
-            raise InvalidInputError("a program for the CPU has no CUDA architecture: choose a device such as h100")
         return (host_code(image, build_library(image, find_compiler(), CompileCache())),)
     from rammer_ir.runtime.cuda.build import build
     from rammer_ir.runtime.cuda.machine_code import machine_code as cuda_code
