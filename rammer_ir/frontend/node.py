@@ -142,6 +142,10 @@ class Node:
         attribute = self._attribute(name, AttributeProto.STRINGS)
         return None if attribute is None else tuple(text.decode("utf-8", "replace") for text in attribute.strings)
 
+    def floats(self, name: str) -> tuple[float, ...] | None:
+        attribute = self._attribute(name, AttributeProto.FLOATS)
+        return None if attribute is None else tuple(attribute.floats)
+
     def integers(self, name: str) -> tuple[int, ...] | None:
         attribute = self._attribute(name, AttributeProto.INTS)
         return None if attribute is None else tuple(attribute.ints)

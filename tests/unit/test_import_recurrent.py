@@ -1,4 +1,4 @@
-"""LSTM against onnxruntime."""
+"""LSTM, GRU and RNN against onnxruntime."""
 
 from typing import Any
 
@@ -99,31 +99,122 @@ def test_batch_first() -> None:
         np.testing.assert_array_equal(result, reference)
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"activations": ["Relu", "Tanh", "Tanh"]}, "has activations Relu, Tanh, Tanh"),
-        ({"clip": 3.0}, "has clip or input_forget"),
-        ({"input_forget": 1}, "has clip or input_forget"),
-    ],
+ACTIVATIONS = (
+    ("Affine", 0.5, 0.25),
+    ("Elu", 0.7, None),
+    ("HardSigmoid", 0.3, 0.4),
+    ("LeakyRelu", 0.2, None),
+    ("Relu", None, None),
+    ("ScaledTanh", 0.8, 1.2),
+    ("Sigmoid", None, None),
+    ("Softplus", None, None),
+    ("Softsign", None, None),
+    ("Tanh", None, None),
+    ("ThresholdedRelu", 0.3, None),
 )
-def test_variants_are_refused(changes: dict[str, Any], reason: str) -> None:
-    model = node_model("LSTM", {"x": normal(STEPS, 1, INPUTS)}, constants=parameters(), hidden_size=HIDDEN, **changes)
-    with pytest.raises(UnsupportedModelError, match=rf'node "tested": op LSTM \(opset 17\) {reason}'):
-        import_model(model)
+"""Every activation that ONNX names, with values of its parameters."""
+
+GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
+FUNCTIONS = {"RNN": 1, "GRU": 2, "LSTM": 3}
+
+
+def check_layer(op: str, directions: int = 1, *, batch: int = 2, state: bool = False, **attributes: Any) -> None:
+    """A layer with random weights against onnxruntime; with `state`, its first states are given."""
+    gates, outputs = GATES[op], OUTPUTS if op == "LSTM" else OUTPUTS[:2]
+    inputs = {"x": normal(STEPS, batch, INPUTS)}
+    constants = {
+        "w": normal(directions, gates * HIDDEN, INPUTS, seed=1),
+        "r": normal(directions, gates * HIDDEN, HIDDEN, seed=2),
+        "b": normal(directions, 2 * gates * HIDDEN, seed=3),
+    }
+    order = ["x", *constants]
+    if state:
+        names = ["h", "c"][: len(outputs) - 1]
+        inputs |= {name: normal(directions, batch, HIDDEN, seed=4 + number) for number, name in enumerate(names)}
+        order += ["", *names]
+    model = node_model(op, inputs, constants=constants, order=order, outputs=outputs, hidden_size=HIDDEN, **attributes)
+    check_import(model, inputs)
+
+
+@pytest.mark.parametrize(("direction", "directions"), [("forward", 1), ("reverse", 1), ("bidirectional", 2)])
+@pytest.mark.parametrize(
+    ("op", "attributes"),
+    [("RNN", {}), ("GRU", {}), ("GRU", {"linear_before_reset": 1}), ("LSTM", {"input_forget": 1})],
+)
+@pytest.mark.parametrize("state", [False, True])
+def test_kinds_of_layers(op: str, attributes: dict[str, Any], direction: str, directions: int, state: bool) -> None:
+    check_layer(op, directions, direction=direction, state=state, **attributes)
+
+
+@pytest.mark.parametrize(("name", "alpha", "beta"), ACTIVATIONS)
+def test_activations(name: str, alpha: float | None, beta: float | None) -> None:
+    values = {"activation_alpha": alpha, "activation_beta": beta}
+    attributes: dict[str, Any] = {key: [value] for key, value in values.items() if value is not None}
+    check_layer("RNN", activations=[name], **attributes)
+
+
+@pytest.mark.parametrize("name", ["Elu", "HardSigmoid", "LeakyRelu"])
+def test_default_parameters_of_activations(name: str) -> None:
+    check_layer("RNN", activations=[name])
+
+
+@pytest.mark.parametrize("op", ["GRU", "LSTM"])
+def test_activations_take_their_parameters_in_order(op: str) -> None:
+    names = ["HardSigmoid", "Relu", "LeakyRelu"][: FUNCTIONS[op]]
+    alphas = [0.3, 0.1, 0.4, 0.2] if op == "LSTM" else [0.3, 0.4]
+    check_layer(
+        op,
+        2,
+        direction="bidirectional",
+        activations=names * 2,
+        activation_alpha=alphas,
+        activation_beta=[0.45, 0.55],
+    )
+
+
+@pytest.mark.parametrize("op", GATES)
+def test_clip(op: str) -> None:
+    check_layer(op, clip=0.4)
+
+
+def test_peepholes() -> None:
+    inputs = {"x": normal(STEPS, 2, INPUTS)}
+    constants = parameters() | {"p": normal(1, 3 * HIDDEN, seed=6)}
+    order = ["x", "w", "r", "b", "", "", "", "p"]
+    check_import(
+        node_model("LSTM", inputs, constants=constants, order=order, outputs=OUTPUTS, hidden_size=HIDDEN), inputs
+    )
+
+
+def test_computed_biases_of_a_gru() -> None:
+    inputs = {"x": normal(STEPS, 2, INPUTS), "b": normal(1, 6 * HIDDEN, seed=3)}
+    constants = {"w": normal(1, 3 * HIDDEN, INPUTS, seed=1), "r": normal(1, 3 * HIDDEN, HIDDEN, seed=2)}
+    order = ["x", "w", "r", "b"]
+    model = node_model("GRU", inputs, constants=constants, order=order, hidden_size=HIDDEN, linear_before_reset=1)
+    check_import(model, inputs)
 
 
 @pytest.mark.parametrize(
-    ("extra", "order", "reason"),
+    ("extra", "order", "changes", "reason"),
     [
-        ({"p": normal(1, 3 * HIDDEN)}, ["x", "w", "r", "b", "", "", "", "p"], "has peepholes"),
-        ({"n": np.array([3], np.int32)}, ["x", "w", "r", "b", "n"], "has sequence_lens"),
+        (
+            {},
+            ["x", "w", "r", "b"],
+            {"activations": ["Sigmoid", "Tanh", "Swish"]},
+            "has an activation that is not known",
+        ),
+        ({}, ["x", "w", "r", "b"], {"activations": ["Tanh", "Tanh", "Affine"]}, "has activation Affine without"),
+        ({}, ["x", "w", "r", "b"], {"activations": ["Tanh"]}, "has 1 activations where 3 are needed"),
+        ({"n": np.array([3], np.int32)}, ["x", "w", "r", "b", "n"], {}, "has sequence_lens that are not all 5"),
+        ({"h": normal(1, 2, HIDDEN)}, ["x", "w", "r", "b", "", "h"], {}, "has input 5 of shape"),
     ],
 )
-def test_inputs_are_refused(extra: dict[str, NDArray[Any]], order: list[str], reason: str) -> None:
+def test_variants_are_refused(
+    extra: dict[str, NDArray[Any]], order: list[str], changes: dict[str, Any], reason: str
+) -> None:
     inputs = {"x": normal(STEPS, 1, INPUTS)}
-    model = node_model("LSTM", inputs, constants=parameters() | extra, order=order, hidden_size=HIDDEN)
-    with pytest.raises(UnsupportedModelError, match=reason):
+    model = node_model("LSTM", inputs, constants=parameters() | extra, order=order, hidden_size=HIDDEN, **changes)
+    with pytest.raises(UnsupportedModelError, match=rf'node "tested": op LSTM \(opset 17\) {reason}'):
         import_model(model)
 
 

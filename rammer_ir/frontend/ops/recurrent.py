@@ -1,106 +1,67 @@
 """
-LSTM as `rop.scan`.
+LSTM, GRU and RNN as `rop.scan`.
 
 What does not depend on the step before is taken out of the loop: P = x W^T + Wb + Rb for all steps, one contraction
-of shape [T, B, 4, H]. A step adds h R^T to its row of P and updates the state. The 4 gates are i, o, f, c.
+of shape [T, B, gates, H]. A step (`rammer_ir.frontend.ops.recurrent_cells`) adds h R^T to its row of P and updates the
+state.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from xdsl.builder import Builder
 from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import IndexType, IntegerAttr, TensorType
-from xdsl.ir import Attribute, Block, Region, SSAValue
-from xdsl.ir.affine import AffineExpr
+from xdsl.ir import Block, Region
 from xdsl.rewriter import InsertPoint
 
 from rammer_ir.dialects.rop import Combiner, ScanOp, YieldOp
 from rammer_ir.frontend import scalars
-from rammer_ir.frontend.generics import Read, Write, generic
+from rammer_ir.frontend.generics import Read
 from rammer_ir.frontend.graph_builder import GraphBuilder
 from rammer_ir.frontend.indices import loop_dims
 from rammer_ir.frontend.node import Node
 from rammer_ir.frontend.ops.contraction import contract
+from rammer_ir.frontend.ops.recurrent_activations import activations_of
+from rammer_ir.frontend.ops.recurrent_cells import Cell, GruCell, LstmCell, RnnCell, Sizes, StepValues
 from rammer_ir.frontend.ops.views import reshaped, sliced, transposed
 from rammer_ir.frontend.registry import onnx_op
 from rammer_ir.frontend.value import Value
 
-GATES = 4
-_DEFAULT_ACTIVATIONS = ("sigmoid", "tanh", "tanh")
+PEEPHOLES = 7
+"""The number of an LSTM's input with the peepholes."""
 
 
-@dataclass(frozen=True)
-class _Sizes:
-    """Steps T, batch B, input size I, hidden size H; and the element type."""
-
-    steps: int
-    batch: int
-    inputs: int
-    hidden: int
-    element: Attribute
-
-    @property
-    def state(self) -> tuple[int, int]:
-        return self.batch, self.hidden
+@onnx_op("RNN", since=7)
+def rnn(node: Node, build: GraphBuilder) -> list[Value | None]:
+    """A layer of simple recurrence. Outputs: Y [T, directions, B, H] and Y_h [directions, B, H]."""
+    reverse = _directions(node)
+    activations = activations_of(node, ("tanh",), len(reverse))
+    return _layer(node, build, reverse, [RnnCell(functions) for functions in activations])
 
 
-@dataclass(frozen=True)
-class _DirectionParameters:
-    """One direction's: W [4, H, I], R [4, H, H], the sum of biases [4, H] (or None), h and c before the first step."""
-
-    weights: Value
-    recurrence: Value
-    bias: Value | None
-    hidden: Value
-    cell: Value
+@onnx_op("GRU", since=7)
+def gru(node: Node, build: GraphBuilder) -> list[Value | None]:
+    """A layer of gated recurrent units. Outputs as of `rnn`."""
+    reverse = _directions(node)
+    resets_product = node.integer("linear_before_reset", 0) != 0
+    activations = activations_of(node, ("sigmoid", "tanh"), len(reverse))
+    return _layer(node, build, reverse, [GruCell(functions, resets_product) for functions in activations])
 
 
 @onnx_op("LSTM", since=7)
 def lstm(node: Node, build: GraphBuilder) -> list[Value | None]:
     """
-    A layer of long short-term memory, in one direction or both, with the default activations.
+    A layer of long short-term memory. Outputs as of `rnn`, and Y_c [directions, B, H].
 
-    Outputs: Y [T, directions, B, H] (batch first with layout 1), Y_h and Y_c [directions, B, H].
+    `clip` bounds what goes into the gates; as in onnxruntime, not the cell state on its way to the output.
     """
-    _refuse_variants(node)
-    is_batch_first = node.integer("layout", 0) == 1
-    operand = node.input(0)
-    if operand.rank != 3:
-        raise node.error("needs an input of three dimensions")
-    if is_batch_first:
-        operand = transposed(build, operand, (1, 0, 2))
-    steps, batch, inputs = operand.shape
-    hidden = node.input(2).shape[-1]
-    sizes = _Sizes(steps, batch, inputs, hidden, operand.element_type)
-    _check_lengths(node, sizes)
-    is_reverse = _directions(node)
-    _check_parameters(node, sizes, len(is_reverse))
-    zeros = build.constant(np.zeros(sizes.state, operand.dtype), "zeros")
-    results: list[list[Value]] = []
-    for direction, reverse in enumerate(is_reverse):
-        parameters = _parameters(node, build, sizes, zeros, direction, is_batch_first)
-        results.append(_run_direction(node, build, operand, sizes, parameters, reverse))
-    return _outputs(node, build, sizes, results, is_batch_first)
-
-
-def _refuse_variants(node: Node) -> None:
-    activations = node.strings("activations")
-    if activations is not None and any(
-        name.lower() != default for name, default in zip(activations, _DEFAULT_ACTIVATIONS * 2, strict=False)
-    ):
-        raise node.error(f"has activations {', '.join(activations)}: only Sigmoid, Tanh, Tanh are supported")
-    if node.has("clip") or node.integer("input_forget", 0):
-        raise node.error("has clip or input_forget, which are not supported")
-    if node.optional_input(7) is not None:
-        raise node.error("has peepholes, which are not supported")
-
-
-def _check_lengths(node: Node, sizes: _Sizes) -> None:
-    lengths = node.optional_integers(4, "sequence_lens")
-    if lengths is not None and any(length != sizes.steps for length in lengths):
-        raise node.error(f"has sequence_lens that are not all {sizes.steps}, which is not supported")
+    reverse = _directions(node)
+    couples = node.integer("input_forget", 0) != 0
+    activations = activations_of(node, ("sigmoid", "tanh", "tanh"), len(reverse), bounded=2)
+    return _layer(node, build, reverse, [LstmCell(functions, couples) for functions in activations])
 
 
 def _directions(node: Node) -> Sequence[bool]:
@@ -112,143 +73,184 @@ def _directions(node: Node) -> Sequence[bool]:
     return known[direction]
 
 
-def _check_parameters(node: Node, sizes: _Sizes, directions: int) -> None:
-    rows = GATES * sizes.hidden
-    wanted = {
-        1: (directions, rows, sizes.inputs),
-        2: (directions, rows, sizes.hidden),
-        3: (directions, 2 * rows),
-    }
-    for position, shape in wanted.items():
-        value = node.optional_input(position) if position == 3 else node.input(position)
-        if value is not None and value.shape != shape:
-            raise node.error(f"has input {position} of shape {list(value.shape)}, not {list(shape)}")
+def _layer(node: Node, build: GraphBuilder, reverse: Sequence[bool], cells: Sequence[Cell]) -> list[Value | None]:
+    """The outputs of a layer with a cell for each direction; with layout 1, batches come first in all tensors."""
+    is_batch_first = node.integer("layout", 0) == 1
+    operand = node.input(0)
+    if operand.rank != 3 or node.input(2).rank != 3:
+        raise node.error("needs an input and weights of three dimensions")
+    if is_batch_first:
+        operand = transposed(build, operand, (1, 0, 2))
+    steps, batch, inputs = operand.shape
+    sizes = Sizes(steps, batch, inputs, node.input(2).shape[-1], operand.element_type)
+    layer = _Layer(node, build, sizes, is_batch_first, cells)
+    layer.check()
+    results = [layer.run(operand, direction, is_reverse) for direction, is_reverse in enumerate(reverse)]
+    return layer.outputs(results)
 
 
-def _parameters(
-    node: Node, build: GraphBuilder, sizes: _Sizes, zeros: Value, direction: int, is_batch_first: bool
-) -> _DirectionParameters:
-    def part(position: int, shape: Sequence[int]) -> Value:
-        return reshaped(build, sliced(build, node.input(position), 0, direction, 1), shape)
+@dataclass(frozen=True)
+class _Parameters:
+    """
+    One direction's: W [gates, H, I], R [gates, H, H], what is added to x W^T [gates, H] (or None), further ones (see
+    `StepValues`), and the states before the first step.
+    """
 
-    def state(position: int) -> Value:
-        given = node.optional_input(position)
+    weights: Value
+    recurrence: Value
+    bias: Value | None
+    further: Value | None
+    states: Sequence[Value]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    node: Node
+    build: GraphBuilder
+    sizes: Sizes
+    is_batch_first: bool
+    cells: Sequence[Cell]
+
+    @property
+    def gates(self) -> int:
+        return self.cells[0].gates
+
+    @property
+    def states(self) -> int:
+        return self.cells[0].states
+
+    def check(self) -> None:
+        """Raises UnsupportedModelError for inputs of other shapes than the op takes, and for shorter sequences."""
+        node, sizes = self.node, self.sizes
+        lengths = node.optional_integers(4, "sequence_lens")
+        if lengths is not None and any(length != sizes.steps for length in lengths):
+            raise node.error(f"has sequence_lens that are not all {sizes.steps}, which is not supported")
+        directions, rows = len(self.cells), self.gates * sizes.hidden
+        state = (sizes.batch, directions) if self.is_batch_first else (directions, sizes.batch)
+        wanted = {1: (directions, rows, sizes.inputs), 2: (directions, rows, sizes.hidden), 3: (directions, 2 * rows)}
+        wanted |= {5 + number: (*state, sizes.hidden) for number in range(self.states)}
+        wanted[PEEPHOLES] = (directions, 3 * sizes.hidden)
+        for position, shape in wanted.items():
+            value = node.optional_input(position) if position > 2 else node.input(position)
+            if value is not None and value.shape != shape:
+                raise node.error(f"has input {position} of shape {list(value.shape)}, not {list(shape)}")
+
+    def run(self, operand: Value, direction: int, is_reverse: bool) -> list[Value]:
+        """The last states [B, H], and if it is used, the hidden state of all steps [T, B, H]."""
+        build, sizes = self.build, self.sizes
+        parameters = self._parameters(direction)
+        inputs = self._input_products(operand, parameters)
+        rows = [TensorType(sizes.element, (sizes.steps, *sizes.state))] if self.node.is_used(0) else []
+        length = build.builder.insert(ConstantOp(IntegerAttr(sizes.steps, IndexType()))).result
+        captured = [parameters.recurrence, *([] if parameters.further is None else [parameters.further])]
+        scan = ScanOp(
+            length,
+            scanned=[build.read(inputs)],
+            carried=[build.read(state) for state in parameters.states],
+            captured=[build.read(value) for value in captured],
+            result_types=[*([sizes.state_type] * self.states), *rows],
+            body=self._step(self.cells[direction], captured),
+            reverse=is_reverse,
+        )
+        return [Value.of_ssa(build.label, result) for result in build.builder.insert(scan).results]
+
+    def _parameters(self, direction: int) -> _Parameters:
+        build, node, sizes = self.build, self.node, self.sizes
+
+        def part(position: int, shape: Sequence[int]) -> Value:
+            return reshaped(build, sliced(build, node.input(position), 0, direction, 1), shape)
+
+        bias = further = None
+        if node.optional_input(3) is not None:
+            biases = part(3, (2, self.gates, sizes.hidden))
+            bias, further = self._biases(biases, self.cells[direction])
+        if node.optional_input(PEEPHOLES) is not None:
+            further = part(PEEPHOLES, (3, sizes.hidden))
+        return _Parameters(
+            part(1, (self.gates, sizes.hidden, sizes.inputs)),
+            part(2, (self.gates, sizes.hidden, sizes.hidden)),
+            bias,
+            further,
+            [self._initial_state(5 + number, direction) for number in range(self.states)],
+        )
+
+    def _initial_state(self, position: int, direction: int) -> Value:
+        given = self.node.optional_input(position)
         if given is None:
-            return zeros
-        axis = 1 if is_batch_first else 0
-        return reshaped(build, sliced(build, given, axis, direction, 1), sizes.state)
+            return self._zeros
+        part = sliced(self.build, given, 1 if self.is_batch_first else 0, direction, 1)
+        return reshaped(self.build, part, self.sizes.state)
 
-    bias = None
-    if node.optional_input(3) is not None:
-        bias = _sum_of_biases(build, part(3, (2, GATES, sizes.hidden)))
-    return _DirectionParameters(
-        part(1, (GATES, sizes.hidden, sizes.inputs)),
-        part(2, (GATES, sizes.hidden, sizes.hidden)),
-        bias,
-        state(5),
-        state(6),
-    )
+    @cached_property
+    def _zeros(self) -> Value:
+        return self.build.constant(np.zeros(self.sizes.state, self.node.input(0).dtype), "zeros")
 
+    def _biases(self, biases: Value, cell: Cell) -> tuple[Value, Value | None]:
+        """What is added to x W^T, of biases [2, gates, H]: Wb + Rb; but Rb of a GRU's last gate may be apart [1, H]."""
+        build = self.build
+        if not isinstance(cell, GruCell) or not cell.resets_product:
+            return self._sum(biases), None
+        apart = sliced(build, sliced(build, biases, 0, 1, 1), 1, 2, 1)
+        summed = self._sum(sliced(build, biases, 1, 0, 2))
+        alone = sliced(build, sliced(build, biases, 0, 0, 1), 1, 2, 1)
+        hidden = self.sizes.hidden
+        bias = self._joined(summed, reshaped(build, alone, (1, hidden)))
+        return bias, reshaped(build, apart, (1, hidden))
 
-def _sum_of_biases(build: GraphBuilder, biases: Value) -> Value:
-    """Wb + Rb of [2, 4, H]."""
-    if biases.constant is not None:
-        return build.constant(np.add(biases.constant[0], biases.constant[1]), "bias")
-    return build.reduce(biases, [0], Combiner.ADD, keep_dims=False)
+    def _sum(self, biases: Value) -> Value:
+        if biases.constant is not None:
+            return self.build.constant(np.add(biases.constant[0], biases.constant[1]), "bias")
+        return self.build.reduce(biases, [0], Combiner.ADD, keep_dims=False)
 
+    def _joined(self, first: Value, second: Value) -> Value:
+        if first.constant is not None and second.constant is not None:
+            return self.build.constant(np.concatenate([first.constant, second.constant]), "biases")
+        return self.build.concatenate([first, second], 0)
 
-def _run_direction(
-    node: Node, build: GraphBuilder, operand: Value, sizes: _Sizes, parameters: _DirectionParameters, is_reverse: bool
-) -> list[Value]:
-    """The last h and c [B, H], and if it is used, h of all steps [T, B, H]."""
-    inputs = _input_products(build, operand, sizes, parameters)
-    gives_all = node.is_used(0)
-    state = TensorType(sizes.element, sizes.state)
-    rows = [TensorType(sizes.element, (sizes.steps, *sizes.state))] if gives_all else []
-    length = build.builder.insert(ConstantOp(IntegerAttr(sizes.steps, IndexType()))).result
-    scan = ScanOp(
-        length,
-        scanned=[build.read(inputs)],
-        carried=[build.read(parameters.hidden), build.read(parameters.cell)],
-        captured=[build.read(parameters.recurrence)],
-        result_types=[state, state, *rows],
-        body=_step(sizes, build.read(parameters.recurrence).type, gives_all=gives_all),
-        reverse=is_reverse,
-    )
-    return [Value.of_ssa(build.label, result) for result in build.builder.insert(scan).results]
+    def _input_products(self, operand: Value, parameters: _Parameters) -> Value:
+        """x W^T + bias of [T, B, gates, H]."""
+        build, sizes = self.build, self.sizes
+        step, batch, gate, unit, item = loop_dims(5)
+        shape = (sizes.steps, sizes.batch, self.gates, sizes.hidden)
+        products = contract(
+            build,
+            [*shape, sizes.inputs],
+            Read(build.read(operand), [step, batch, item]),
+            Read(build.read(parameters.weights), [gate, unit, item]),
+            shape,
+            [step, batch, gate, unit],
+        )
+        if parameters.bias is None:
+            return products
+        return build.pointwise([products, parameters.bias], shape, scalars.add)
 
+    def _step(self, cell: Cell, captured: Sequence[Value]) -> Region:
+        """The scan's body: takes the step, its row of P, the states, R and the further parameters."""
+        sizes = self.sizes
+        row = TensorType(sizes.element, (sizes.batch, self.gates, sizes.hidden))
+        states = [sizes.state_type] * self.states
+        block = Block(arg_types=[IndexType(), row, *states, *(value.type for value in captured)])
+        _, inputs, *rest = block.args
+        recurrence, *further = rest[self.states :]
+        builder = Builder(InsertPoint.at_end(block))
+        values = StepValues(inputs, rest[: self.states], recurrence, further[0] if further else None)
+        following = cell.step(builder, sizes, values)
+        builder.insert(YieldOp(*following, *(following[:1] if self.node.is_used(0) else ())))
+        return Region(block)
 
-def _input_products(build: GraphBuilder, operand: Value, sizes: _Sizes, parameters: _DirectionParameters) -> Value:
-    """x W^T + Wb + Rb of [T, B, 4, H]."""
-    step, batch, gate, unit, item = loop_dims(5)
-    shape = (sizes.steps, sizes.batch, GATES, sizes.hidden)
-    products = contract(
-        build,
-        [*shape, sizes.inputs],
-        Read(build.read(operand), [step, batch, item]),
-        Read(build.read(parameters.weights), [gate, unit, item]),
-        shape,
-        [step, batch, gate, unit],
-    )
-    if parameters.bias is None:
-        return products
-    return build.pointwise([products, parameters.bias], shape, scalars.add)
+    def outputs(self, results: Sequence[Sequence[Value]]) -> list[Value | None]:
+        """Y, and Y_h and (of LSTM) Y_c, of what each direction gives."""
+        build, sizes = self.build, self.sizes
 
+        def final(position: int) -> Value:
+            parts = [reshaped(build, result[position], (1, *sizes.state)) for result in results]
+            joined = build.concatenate(parts, 0)
+            return transposed(build, joined, (1, 0, 2)) if self.is_batch_first else joined
 
-def _step(sizes: _Sizes, recurrence: Attribute, *, gives_all: bool) -> Region:
-    """The scan's body: takes the step, its row of P [B, 4, H], h and c [B, H], and R [4, H, H]."""
-    state = TensorType(sizes.element, sizes.state)
-    gates = TensorType(sizes.element, (sizes.batch, GATES, sizes.hidden))
-    block = Block(arg_types=[IndexType(), gates, state, state, recurrence])
-    _, inputs, hidden, cell, weights = block.args
-    builder = Builder(InsertPoint.at_end(block))
-    batch, gate, unit, item = loop_dims(4)
-    (products,) = generic(
-        builder,
-        [sizes.batch, GATES, sizes.hidden, sizes.hidden],
-        [Read(hidden, [batch, item]), Read(weights, [gate, unit, item])],
-        [Write(gates, [batch, gate, unit], Combiner.ADD)],
-        scalars.multiply,
-    )
-    next_hidden, next_cell = _updated_state(builder, sizes, inputs, products, cell)
-    builder.insert(YieldOp(next_hidden, next_cell, *([next_hidden] if gives_all else [])))
-    return Region(block)
+        def all_steps() -> Value:
+            parts = [reshaped(build, result[-1], (sizes.steps, 1, *sizes.state)) for result in results]
+            joined = build.concatenate(parts, 1)
+            return transposed(build, joined, (2, 0, 1, 3)) if self.is_batch_first else joined
 
-
-def _updated_state(
-    builder: Builder, sizes: _Sizes, inputs: SSAValue, products: SSAValue, cell: SSAValue
-) -> Sequence[SSAValue]:
-    """c' = f c + i c~ and h' = o tanh(c') in one generic; gives h' and c'."""
-    batch, unit = loop_dims(2)
-    state = TensorType(sizes.element, sizes.state)
-    gates = [
-        Read(tensor, [batch, AffineExpr.constant(gate), unit]) for tensor in (inputs, products) for gate in range(GATES)
-    ]
-
-    def body(*elements: SSAValue) -> Sequence[SSAValue]:
-        sums = [scalars.add(elements[gate], elements[GATES + gate]) for gate in range(GATES)]
-        entry, output, forget = (scalars.sigmoid(item) for item in sums[:3])
-        candidate = scalars.hyperbolic_tangent(sums[3])
-        kept = scalars.multiply(forget, elements[-1])
-        next_cell = scalars.add(kept, scalars.multiply(entry, candidate))
-        return [scalars.multiply(output, scalars.hyperbolic_tangent(next_cell)), next_cell]
-
-    reads = [*gates, Read(cell, [batch, unit])]
-    return generic(builder, sizes.state, reads, [Write(state, [batch, unit]), Write(state, [batch, unit])], body)
-
-
-def _outputs(
-    node: Node, build: GraphBuilder, sizes: _Sizes, results: Sequence[Sequence[Value]], is_batch_first: bool
-) -> list[Value | None]:
-    def final(position: int) -> Value:
-        parts = [reshaped(build, result[position], (1, *sizes.state)) for result in results]
-        joined = build.concatenate(parts, 0)
-        return transposed(build, joined, (1, 0, 2)) if is_batch_first else joined
-
-    def all_steps() -> Value:
-        parts = [reshaped(build, result[2], (sizes.steps, 1, *sizes.state)) for result in results]
-        joined = build.concatenate(parts, 1)
-        return transposed(build, joined, (2, 0, 1, 3)) if is_batch_first else joined
-
-    makers = (all_steps, lambda: final(0), lambda: final(1))
-    return [make() if node.is_used(output) else None for output, make in enumerate(makers)]
+        last = [final(state) if self.node.is_used(1 + state) else None for state in range(self.states)]
+        return [all_steps() if self.node.is_used(0) else None, *last]
