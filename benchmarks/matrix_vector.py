@@ -187,10 +187,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, help="a Markdown file; else standard output")
     parser.add_argument("--commit", default="", help="what is measured")
-    parser.add_argument("--cases", type=int, nargs="*", default=list(range(len(CASES))), help="numbers of layers")
+    parser.add_argument("--cases", type=int, nargs="*", default=[*range(len(CASES))], help="numbers of layers")
     options = parser.parse_args()
     device = Device()
-    chosen = [CASES[number] for number in options.cases]
+    numbers: list[int] = options.cases
+    chosen = [CASES[number] for number in numbers]
     reader = Reader(device, max(LAYERS) * max(layer.size for layer in chosen))
     rows = [
         "| M, N, K | MB | tiling | L2 | one layer, us | one more, us | TB/s | reading kernel, TB/s | of it | error |",

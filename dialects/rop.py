@@ -76,6 +76,7 @@ from rammer_ir.dialects.assembly import (
 )
 from rammer_ir.dialects.integers import integer, integers
 from rammer_ir.dialects.rop_attributes import Combiner, CombinerAttr, TilingAttr
+from rammer_ir.dialects.rop_split import SplitAttr
 from rammer_ir.indexing.ranges import extent_ranges, map_ranges
 
 
@@ -641,7 +642,7 @@ class GetWeightOp(IRDLOperation):
 Rop = Dialect(
     "rop",
     [YieldOp, IndexOp, GenericOp, OperatorOp, ScanOp, WeightOp, GetWeightOp],
-    [CombinerAttr, TilingAttr],
+    [CombinerAttr, SplitAttr, TilingAttr],
 )
 
 __all__ = [
@@ -653,6 +654,7 @@ __all__ = [
     "OperatorOp",
     "Rop",
     "ScanOp",
+    "SplitAttr",
     "TilingAttr",
     "WeightOp",
     "YieldOp",

@@ -1,7 +1,7 @@
 """Operators with their candidate tilings become kernels and alternatives between them."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import count
@@ -18,16 +18,17 @@ from xdsl.rewriter import InsertPoint
 from xdsl.utils.hints import isa
 
 from rammer_ir.dialects.nesting import enclosing_op
-from rammer_ir.dialects.rop import GenericOp, GetWeightOp, OperatorOp, TilingAttr, WeightOp
+from rammer_ir.dialects.rop import GenericOp, GetWeightOp, OperatorOp, SplitAttr, TilingAttr, WeightOp
 from rammer_ir.dialects.rtask import AlternativesOp, DispatchOp, KernelOp, YieldOp
 from rammer_ir.errors import PassError
 from rammer_ir.locations import describe_op, location_of, rewriter_at, set_location
 from rammer_ir.pass_api import Pass
 from rammer_ir.symbols import FreshSymbols
 from rammer_ir.tiling.contraction import match_contraction
-from rammer_ir.tiling.matrix_vector import match_matrix_vector
+from rammer_ir.tiling.matrix_vector import check_tile, match_matrix_vector
 from rammer_ir.tiling.packed_matrix import PackedMatrix
 from rammer_ir.tiling.packed_weight import PackedWeight
+from rammer_ir.tiling.split_reduction import SplitReduction
 from rammer_ir.tiling.task_dimensions import generics_of
 from rammer_ir.tiling.tiled_operator import TiledOperator, cuts_of
 
@@ -44,7 +45,8 @@ class ConvertRopToRtask(Pass):
     Every `rop.operator` becomes an `rtask.alternatives` with one candidate for each of its `tilings`.
 
     A candidate's kernel holds the operator's generics cut to one tile. A contraction and a matrix-vector product read
-    their weight packed: a derived weight is added to the module. Operators must have been tiled (pass `tile`).
+    their weight packed: a derived weight is added to the module. Operators must have been tiled (pass `tile`). Each of
+    an operator's `splits` becomes a candidate of two dispatches: one writes partial sums, the other adds them up.
     """
 
     name = "convert-rop-to-rtask"
@@ -102,7 +104,12 @@ class _Conversion:
 
     def run(self) -> None:
         candidates = [
-            self._candidate(tiling, name) for tiling, name in zip(self._tilings(), self._names(), strict=False)
+            self._candidate(lambda block, tiling=tiling, name=name: self._dispatch(tiling, name, block, block.args))
+            for tiling, name in zip(self._tilings(), self._names("candidate"), strict=False)
+        ]
+        candidates += [
+            self._candidate(lambda block, split=split, name=name: self._split(split, name, block))
+            for split, name in zip(self._splits(), self._names("split"), strict=False)
         ]
         alternatives = AlternativesOp(self.operator.inputs, self.operator.result_types, candidates)
         set_location(alternatives, location_of(self.operator))
@@ -114,23 +121,44 @@ class _Conversion:
             raise PassError("an operator has no tilings: run the pass tile first", location=describe_op(self.operator))
         return tilings.data
 
-    def _names(self) -> Iterator[str]:
-        return (f"operator{self.number}_candidate{candidate}" for candidate in count())
+    def _splits(self) -> Sequence[SplitAttr]:
+        splits = self.operator.attributes.get("splits")
+        return splits.data if isa(splits, ArrayAttr[SplitAttr]) else ()
 
-    def _candidate(self, tiling: TilingAttr, name: str) -> Region:
+    def _names(self, kind: str) -> Iterator[str]:
+        return (f"operator{self.number}_{kind}{candidate}" for candidate in count())
+
+    def _candidate(self, dispatch: Callable[[Block], Sequence[SSAValue]]) -> Region:
         block = Block(arg_types=[value.type for value in self.operator.inputs])
+        block.add_op(YieldOp(*dispatch(block)))
+        return Region(block)
+
+    def _split(self, split: SplitAttr, name: str, block: Block) -> Sequence[SSAValue]:
+        """The dispatches of partial sums and of their sum."""
+        parts = SplitReduction.of(self.operator, split.dim, split.parts)
+        partial = _Conversion(parts.partial, self.number, self.symbols)
+        inputs = [block.args[number] for number in parts.partial_inputs]
+        sums = partial._dispatch(split.partial, f"{name}_partial", block, inputs)
+        total = _Conversion(parts.total, self.number, self.symbols)
+        inputs = [*sums, *(block.args[number] for number in parts.total_inputs)]
+        results = total._dispatch(split.total, f"{name}_total", block, inputs)
+        parts.erase()
+        return results
+
+    def _dispatch(self, tiling: TilingAttr, name: str, block: Block, inputs: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        """The results of a dispatch at the end of a block, where `inputs` are the operator's."""
         packed = self._packed_weight(tiling)
         replaced, weights = self._packed_operand(packed, block)
         kernel = self._kernel(tiling, name, packed, replaced)
-        reads = [weights.get(number, block.args[number]) for number in kernel.reads]
+        reads = [weights.get(number, inputs[number]) for number in kernel.reads]
         into: list[SSAValue] = []
         for destination, result in zip(kernel.destinations, self.operator.result_types, strict=True):
-            into.append(block.args[destination] if destination is not None else self._empty(block, result))
-        at = [argument for argument in block.args if isinstance(argument.type, IndexType)]
+            into.append(inputs[destination] if destination is not None else self._empty(block, result))
+        at = [value for value in inputs if isinstance(value.type, IndexType)]
         dispatch = DispatchOp(kernel.name, reads, into, at)
         set_location(dispatch, location_of(self.operator))
-        block.add_ops([dispatch, YieldOp(*dispatch.res)])
-        return Region(block)
+        block.add_op(dispatch)
+        return dispatch.res
 
     def _kernel(
         self,
@@ -162,9 +190,10 @@ class _Conversion:
         if tiling.kind == "contraction" and (contraction := match_contraction(self.operator)) is not None:
             return PackedWeight.of(first, contraction, tiling)
         if tiling.kind == "matrix_vector" and (roles := match_matrix_vector(self.operator)) is not None:
+            check_tile(self.operator, roles, tiling)
             return PackedMatrix.of(first, roles, tiling)
         if tiling.kind != "generic":
-            kind = tiling.kind.replace("_", "-")
+            kind = {"contraction": "contraction", "matrix_vector": "matrix-vector product"}[tiling.kind]
             raise PassError(f"a {kind} tiling on what is no {kind}", location=describe_op(self.operator))
         return None
 

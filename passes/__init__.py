@@ -16,6 +16,7 @@ PASSES: dict[str, str] = {
     "fuse-operators": "rammer_ir.passes.rop.fuse_operators:FuseOperators",
     "materialize-scan-state": "rammer_ir.passes.rop.materialize_scan_state:MaterializeScanState",
     "split-dimensions": "rammer_ir.passes.rop.split_dimensions:SplitDimensions",
+    "split-reductions": "rammer_ir.passes.rop.split_reductions:SplitReductions",
     "tile": "rammer_ir.passes.rop.tile:Tile",
     "write-in-place": "rammer_ir.passes.rop.write_in_place:WriteInPlace",
     "annotate-costs": "rammer_ir.passes.rtask.annotate_costs:AnnotateCosts",

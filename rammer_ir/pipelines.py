@@ -14,6 +14,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
     ),
     "schedule-tasks": (
         "tile",
+        "split-reductions",
         "convert-rop-to-rtask",
         "annotate-costs",
         "select-kernels",

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from math import prod
 
-from rammer_ir.dialects.rop import GenericOp, OperatorOp, tensor_type, used_dims
+from rammer_ir.dialects.rop import GenericOp, OperatorOp, TilingAttr, tensor_type, used_dims
+from rammer_ir.errors import RammerError
 from rammer_ir.indexing.linear import linear_form
 from rammer_ir.indexing.ranges import extent_ranges
 from rammer_ir.indexing.simplify import linearize
+from rammer_ir.locations import describe_op
 from rammer_ir.tiling.products import is_sum_of_products, is_weight_of_its_own
 from rammer_ir.tiling.task_dimensions import generics_of, task_dimensions
 
@@ -57,6 +59,19 @@ def match_matrix_vector(operator: OperatorOp) -> MatrixVector | None:
         if is_weight_of_its_own(operator, first.inputs[w]):
             return _roles(first, 1 - w, w)
     return None
+
+
+def check_tile(operator: OperatorOp, roles: MatrixVector, tiling: TilingAttr) -> None:
+    """Raises RammerError where a task would not have the columns of one tile of the packed matrix, and one batch."""
+    bounds = generics_of(operator)[0].bounds
+    sizes = {dimension.loops[0]: tiling.tile[dimension.loops[-1]] for dimension in task_dimensions(operator)}
+    columns, n = tiling.block[0], bounds[roles.n]
+    size = min(sizes[roles.n], n)
+    if size > columns or (size < n and size != columns) or any(sizes[dim] > 1 for dim in roles.batch):
+        raise RammerError(
+            f"tiling {tiling} has tiles that are not the {columns} columns of a chunk, for one index of a batch",
+            location=describe_op(operator),
+        )
 
 
 def _has_its_loops(operator: OperatorOp) -> bool:

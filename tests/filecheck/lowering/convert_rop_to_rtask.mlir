@@ -152,3 +152,46 @@ func.func @steps(%n: index, %rows: tensor<10x4xf32>, %all: tensor<10x8xf32>) -> 
   } -> tensor<10x8xf32>
   func.return %last : tensor<10x8xf32>
 }
+
+// -----
+
+// A split: the partial sums of 3 parts of 8 products, then their sum and the bias. The tensor between is [part, row, column].
+// CHECK:       rtask.kernel @operator0_split0_partial grid [3, 2] reads [#rtask.box<(d0, d1) -> (0, (d0 * 8)) by [4, 8]>, #rtask.box<(d0, d1) -> ((d0 * 8), (d1 * 5)) by [8, 5]>] writes [#rtask.box<(d0, d1) -> (d0, 0, (d1 * 5)) by [1, 4, 5]>]
+// CHECK:         rop.generic bounds [1, 4, 5, 8]
+// CHECK-SAME:      reduce [add]
+// CHECK:       rtask.kernel @operator0_split0_total grid [1] reads [#rtask.box<(d0) -> (0, 0, 0) by [3, 4, 10]>, #rtask.box<(d0) -> (0) by [10]>] writes [#rtask.box<(d0) -> (0, 0) by [4, 10]>]
+// CHECK:         %[[SUM:.*]] = rop.generic bounds [4, 10] maps [affine_map<(d0, d1)[s0] -> (0, d0, d1)>, affine_map<(d0, d1)[s0] -> (1, d0, d1)>, affine_map<(d0, d1)[s0] -> (2, d0, d1)>, affine_map<(d0, d1)[s0] -> (d0, d1)>] ins(%[[PARTS:[0-9]+]], %[[PARTS]], %[[PARTS]]
+// CHECK:           %[[FIRST:.*]] = arith.addf
+// CHECK-NEXT:      arith.addf %[[FIRST]],
+// CHECK:         rop.generic bounds [4, 10] maps [{{.*}}] ins(%[[SUM]],
+// CHECK:       rtask.alternatives
+// CHECK:           rtask.dispatch @operator0_candidate0
+// CHECK:         }, {
+// CHECK:           %[[PARTIAL:.*]] = rtask.dispatch @operator0_split0_partial ins(%{{.*}}) into(%{{.*}} : tensor<3x4x10xf32>) -> tensor<3x4x10xf32>
+// CHECK:           rtask.dispatch @operator0_split0_total ins(%[[PARTIAL]], %{{.*}}) into(%{{.*}} : tensor<4x10xf32>) -> tensor<4x10xf32>
+rop.weight @w : tensor<24x10xf32> hash "w"
+func.func @split(%a: tensor<4x24xf32>, %b: tensor<10xf32>) -> tensor<4x10xf32> {
+  %w = rop.get_weight @w : tensor<24x10xf32>
+  %result = rop.operator ins(%a, %w, %b : tensor<4x24xf32>, tensor<24x10xf32>, tensor<10xf32>)
+      attributes {tilings = [#rop.tiling<generic tile [4, 10] threads 64>],
+                  splits = [#rop.split<dim 2 parts 3 partial #rop.tiling<generic tile [1, 4, 5, 8] threads 64>
+                                       total #rop.tiling<generic tile [4, 10] threads 64>>]} {
+  ^bb0(%x: tensor<4x24xf32>, %y: tensor<24x10xf32>, %z: tensor<10xf32>):
+    %product = rop.generic bounds [4, 10, 24]
+        maps [affine_map<(i, j, k) -> (i, k)>, affine_map<(i, j, k) -> (k, j)>, affine_map<(i, j, k) -> (i, j)>]
+        reduce [add] ins(%x, %y : tensor<4x24xf32>, tensor<24x10xf32>) {
+    ^bb1(%p: f32, %q: f32):
+      %m = arith.mulf %p, %q : f32
+      rop.yield %m : f32
+    } -> tensor<4x10xf32>
+    %biased = rop.generic bounds [4, 10]
+        maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j)>, affine_map<(i, j) -> (i, j)>]
+        ins(%product, %z : tensor<4x10xf32>, tensor<10xf32>) {
+    ^bb2(%p: f32, %q: f32):
+      %s = arith.addf %p, %q : f32
+      rop.yield %s : f32
+    } -> tensor<4x10xf32>
+    rop.yield %biased : tensor<4x10xf32>
+  } -> tensor<4x10xf32>
+  func.return %result : tensor<4x10xf32>
+}

@@ -120,6 +120,69 @@ func.func @main(%a: tensor<40x24xf32>) -> tensor<40x20xf32> {
 
 // -----
 
+// CHECK: a matrix-vector product tiling on what is no matrix-vector product
+rop.weight @w : tensor<24x20xf32> hash "w"
+func.func @main(%a: tensor<40x24xf32>) -> tensor<40x20xf32> {
+  %w = rop.get_weight @w : tensor<24x20xf32>
+  %result = rop.operator ins(%a, %w : tensor<40x24xf32>, tensor<24x20xf32>) attributes {tilings = [#rop.tiling<matrix_vector tile [40, 4, 24] threads 256 block [4, 256] slices 64>]} {
+  ^bb0(%x: tensor<40x24xf32>, %y: tensor<24x20xf32>):
+    %product = rop.generic bounds [40, 20, 24]
+        maps [affine_map<(i, j, k) -> (i, k)>, affine_map<(i, j, k) -> (k, j)>, affine_map<(i, j, k) -> (i, j)>]
+        reduce [add] ins(%x, %y : tensor<40x24xf32>, tensor<24x20xf32>) {
+    ^bb1(%p: f32, %q: f32):
+      %m = arith.mulf %p, %q : f32
+      rop.yield %m : f32
+    } -> tensor<40x20xf32>
+    rop.yield %product : tensor<40x20xf32>
+  } -> tensor<40x20xf32>
+  func.return %result : tensor<40x20xf32>
+}
+
+// -----
+
+// CHECK: has tiles that are not the 16 columns of a chunk, for one index of a batch
+rop.weight @w : tensor<1000x20xf32> hash "w"
+func.func @main(%a: tensor<4x1000xf32>) -> tensor<4x20xf32> {
+  %w = rop.get_weight @w : tensor<1000x20xf32>
+  %result = rop.operator ins(%a, %w : tensor<4x1000xf32>, tensor<1000x20xf32>) attributes {tilings = [#rop.tiling<matrix_vector tile [4, 8, 1000] threads 256 block [16, 256] slices 16>]} {
+  ^bb0(%x: tensor<4x1000xf32>, %y: tensor<1000x20xf32>):
+    %product = rop.generic bounds [4, 20, 1000]
+        maps [affine_map<(i, j, k) -> (i, k)>, affine_map<(i, j, k) -> (k, j)>, affine_map<(i, j, k) -> (i, j)>]
+        reduce [add] ins(%x, %y : tensor<4x1000xf32>, tensor<1000x20xf32>) {
+    ^bb1(%p: f32, %q: f32):
+      %m = arith.mulf %p, %q : f32
+      rop.yield %m : f32
+    } -> tensor<4x20xf32>
+    rop.yield %product : tensor<4x20xf32>
+  } -> tensor<4x20xf32>
+  func.return %result : tensor<4x20xf32>
+}
+
+// -----
+
+// CHECK: the operator has no sum of products whose loop 2 can be split into 5 equal parts
+rop.weight @w : tensor<24x20xf32> hash "w"
+func.func @main(%a: tensor<40x24xf32>) -> tensor<40x20xf32> {
+  %w = rop.get_weight @w : tensor<24x20xf32>
+  %result = rop.operator ins(%a, %w : tensor<40x24xf32>, tensor<24x20xf32>)
+      attributes {tilings = [#rop.tiling<generic tile [40, 20, 24] threads 64>],
+                  splits = [#rop.split<dim 2 parts 5 partial #rop.tiling<generic tile [1, 40, 20, 5] threads 64>
+                                       total #rop.tiling<generic tile [40, 20] threads 64>>]} {
+  ^bb0(%x: tensor<40x24xf32>, %y: tensor<24x20xf32>):
+    %product = rop.generic bounds [40, 20, 24]
+        maps [affine_map<(i, j, k) -> (i, k)>, affine_map<(i, j, k) -> (k, j)>, affine_map<(i, j, k) -> (i, j)>]
+        reduce [add] ins(%x, %y : tensor<40x24xf32>, tensor<24x20xf32>) {
+    ^bb1(%p: f32, %q: f32):
+      %m = arith.mulf %p, %q : f32
+      rop.yield %m : f32
+    } -> tensor<40x20xf32>
+    rop.yield %product : tensor<40x20xf32>
+  } -> tensor<40x20xf32>
+  func.return %result : tensor<40x20xf32>
+}
+
+// -----
+
 // CHECK: has a tile of 40 x 16, which is no block of 32 x 16
 rop.weight @w : tensor<24x20xf32> hash "w"
 func.func @main(%a: tensor<40x24xf32>) -> tensor<40x20xf32> {

@@ -25,6 +25,16 @@
 
 // -----
 
+// CHECK: a loop is split into two parts at least, not dimension 2 into 1
+"test.op"() {split = #rop.split<dim 2 parts 1 partial #rop.tiling<generic tile [1] threads 1> total #rop.tiling<generic tile [1] threads 1>>} : () -> ()
+
+// -----
+
+// CHECK: expected a tiling, got 1 : i64
+"test.op"() {split = #rop.split<dim 2 parts 2 partial 1>} : () -> ()
+
+// -----
+
 // CHECK: only products slice their K
 "test.op"() {tiling = #rop.tiling<generic tile [1] threads 1 block [] slices 2>} : () -> ()
 

@@ -5,7 +5,9 @@
 "test.op"() {
   combiners = [#rop<combiner add>, #rop<combiner multiply>, #rop<combiner maximum>, #rop<combiner minimum>, #rop<combiner none>],
   tilings = [#rop.tiling<generic tile [1, 4096] threads 256>,
-             #rop.tiling<contraction tile [64, 8, 8] threads 256 block [64, 64, 32] slices 4>]
+             #rop.tiling<contraction tile [64, 8, 8] threads 256 block [64, 64, 32] slices 4>,
+             #rop.tiling<matrix_vector tile [1, 32] threads 256 block [32, 128] slices 8>],
+  splits = [#rop.split<dim 2 parts 4 partial #rop.tiling<generic tile [1, 8, 64] threads 256> total #rop.tiling<generic tile [8, 64] threads 256>>]
 } : () -> ()
 
 rop.weight @filter : tensor<64x3x3x3xf32> hash "5f3a"
@@ -83,7 +85,7 @@ func.func @scans(%n: index, %x: tensor<100x8xf32>, %h: tensor<8xf32>, %w: tensor
   func.return %all : tensor<100x8xf32>
 }
 
-// CHECK:      "test.op"() {combiners = [#rop<combiner add>, #rop<combiner multiply>, #rop<combiner maximum>, #rop<combiner minimum>, #rop<combiner none>], tilings = [#rop.tiling<generic tile [1, 4096] threads 256>, #rop.tiling<contraction tile [64, 8, 8] threads 256 block [64, 64, 32] slices 4>]} : () -> ()
+// CHECK:      "test.op"() {combiners = [#rop<combiner add>, #rop<combiner multiply>, #rop<combiner maximum>, #rop<combiner minimum>, #rop<combiner none>], tilings = [#rop.tiling<generic tile [1, 4096] threads 256>, #rop.tiling<contraction tile [64, 8, 8] threads 256 block [64, 64, 32] slices 4>, #rop.tiling<matrix_vector tile [1, 32] threads 256 block [32, 128] slices 8>], splits = [#rop.split<dim 2 parts 4 partial #rop.tiling<generic tile [1, 8, 64] threads 256> total #rop.tiling<generic tile [8, 64] threads 256>>]} : () -> ()
 // CHECK:      rop.weight @filter : tensor<64x3x3x3xf32> hash "5f3a"
 // CHECK:      rop.weight @noted : tensor<2xf32> hash "00" attributes {note = "of the model"}
 // CHECK:      rop.weight @table : tensor<4xi32> {

@@ -1,0 +1,86 @@
+"""Candidates that split long sums: partial sums by many tasks, then their sum in a fixed order."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp
+from xdsl.utils.hints import isa
+
+from rammer_ir.dialects.rop import OperatorOp, SplitAttr, TilingAttr
+from rammer_ir.dialects.vdevice import DeviceOp
+from rammer_ir.errors import PassError
+from rammer_ir.locations import describe_op
+from rammer_ir.pass_api import Pass
+from rammer_ir.passes.rop.tile import generic_tilings, tilings_of
+from rammer_ir.scheduling.program_form import device_of
+from rammer_ir.tiling.split_reduction import SplitReduction, can_split
+from rammer_ir.tiling.task_dimensions import generics_of
+
+FEWEST_TERMS = 128
+"""Products in a partial sum: below this many, what a task costs whatever it does outweighs them."""
+
+MOST_PADDING = 1.125
+"""Chunks of K are padded: what that may add to the work by splitting."""
+
+
+@dataclass(frozen=True)
+class SplitReductions(Pass):
+    """
+    Records on operators that are products with few tiles how their sums may be split (`splits`).
+
+    Where the tasks of a tiling would leave many vEUs idle, the longest reduced loop is cut into as many equal parts as
+    fill them once. Operators must have been tiled (pass `tile`). `select-kernels` chooses.
+    """
+
+    name = "split-reductions"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        device = device_of(op)
+        for operator in [found for found in op.walk() if isinstance(found, OperatorOp)]:
+            # One for each shape of block: that of the most parts.
+            splits = {split.partial.block: split for split in _splits(operator, device)}
+            if splits:
+                operator.attributes["splits"] = ArrayAttr(list(splits.values()))
+
+
+def _splits(operator: OperatorOp, device: DeviceOp) -> Iterator[SplitAttr]:
+    """What is worth considering, few parts first."""
+    tilings = operator.attributes.get("tilings")
+    if not isa(tilings, ArrayAttr[TilingAttr]):
+        raise PassError("an operator has no tilings: run the pass tile first", location=describe_op(operator))
+    kinds = {tiling.kind for tiling in tilings}
+    if "generic" in kinds or not can_split(operator):
+        return
+    first = generics_of(operator)[0]
+    reduced = first.reduction_dims()
+    dim = max(reduced, key=lambda dim: first.bounds[dim])
+    bound = first.bounds[dim]
+    most = min(prod(first.bounds[dim] for dim in reduced) // FEWEST_TERMS, bound, device.veus)
+    tasks = {_tasks(operator, tiling) for tiling in tilings}
+    for parts in range(2, most + 1):
+        if bound % parts == 0 and any(_fill(count * parts, device) for count in tasks):
+            split = SplitReduction.of(operator, dim, parts)
+            (total,) = generic_tilings(split.total, device, work=parts)
+            for partial in tilings_of(split.partial, device):
+                if partial.kind in kinds and _fill(_tasks(split.partial, partial), device):
+                    if _padded(bound // parts, partial) * parts <= _padded(bound, partial) * MOST_PADDING:
+                        yield SplitAttr(dim, parts, partial, total)
+            split.erase()
+
+
+def _padded(bound: int, tiling: TilingAttr) -> int:
+    """Iterations of the split loop, with those that fill the last chunk up."""
+    rows = tiling.block[-1]
+    return -(-bound // rows) * rows
+
+
+def _fill(tasks: int, device: DeviceOp) -> bool:
+    """Whether so many tasks keep more than a third of the vEUs busy, and all are so at once."""
+    return device.veus < 3 * tasks <= 3 * device.veus
+
+
+def _tasks(operator: OperatorOp, tiling: TilingAttr) -> int:
+    bounds = generics_of(operator)[-1].bounds
+    return prod(-(-bound // size) for bound, size in zip(bounds, tiling.tile, strict=True))
