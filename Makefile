@@ -3,12 +3,13 @@ VENV := .venv
 STAMP := $(VENV)/installed.stamp
 BIN := $(VENV)/bin
 
-.PHONY: help venv test lint demo ci
+.PHONY: help venv test lint docs demo ci
 
 help:
 	@echo "make demo   compile two models, run them on the best device here, and say what happened"
 	@echo "make test   FileCheck tests, then unit tests"
 	@echo "make lint   ruff and basedpyright"
+	@echo "make docs   write docs/reference from the code"
 	@echo "make ci     all of it, and the wheel tried in an empty environment"
 	@echo "make venv   only the environment"
 
@@ -34,6 +35,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/basedpyright
+
+docs: $(STAMP)
+	$(BIN)/python -m rammer_ir.reference
 
 demo: $(STAMP)
 	$(BIN)/python -m rammer_ir.demo
