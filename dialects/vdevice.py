@@ -72,7 +72,7 @@ class DeviceOp(IRDLOperation):
     What a device offers: the budget that launches must fit, and the rates and latencies that cost models use.
 
     `shared_bytes` and `registers` are those of one vEU (on CUDA: of a streaming multiprocessor). `rates` holds numbers
-    by name, each with its unit in the name (`l2_bandwidth_gbps`, `barrier_us`, `multiply_adds_per_us`); `source` says
+    by name, each with its unit in the name (`memory_bytes_per_us`, `barrier_us`, `multiply_adds_per_us`); `source` says
     where they come from.
 
     Example:
