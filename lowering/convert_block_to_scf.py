@@ -5,7 +5,7 @@ from typing import Final
 
 from xdsl.context import Context
 from xdsl.dialects import arith, func, scf
-from xdsl.dialects.builtin import IndexType, IntegerAttr, ModuleOp, UnitAttr, i64
+from xdsl.dialects.builtin import IndexType, IntegerAttr, ModuleOp, StringAttr, UnitAttr, i64
 from xdsl.ir import Block, Operation, Region
 from xdsl.pattern_rewriter import PatternRewriter
 from xdsl.rewriter import InsertPoint, Rewriter
@@ -28,6 +28,10 @@ SCRATCH_ATTRIBUTE: Final = "block.scratch_bytes"
 
 INDEPENDENT_ATTRIBUTE: Final = "block.independent"
 """Attribute of a loop whose iterations do not depend on each other."""
+
+
+REDUCTION_ATTRIBUTE: Final = "block.reduction"
+"""Attribute of a loop that carries one value: the combiner, with which values may be combined in any order."""
 
 
 class ConvertBlockToScf(Pass):
@@ -131,4 +135,5 @@ def _lower_reduction(op: block.WarpReduceOp, rewriter: PatternRewriter) -> None:
     region = Rewriter.move_region_contents_to_new_regions(op.body)
     loop = scf.ForOp(zero, op.extent, one, [start], region)
     loop.attributes.update(op.attributes)
+    loop.attributes[REDUCTION_ATTRIBUTE] = StringAttr(op.combiner.value)
     rewriter.replace(op, loop)

@@ -21,6 +21,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "convert-contraction-to-vectors",
         "convert-contraction-to-block",
         "convert-matrix-vector-to-block",
+        "convert-generic-to-loops",
         "convert-generic-to-block",
         "schedule-wavefront",
     ),

@@ -20,7 +20,7 @@ Point = Sequence[SSAValue]
 @dataclass(frozen=True)
 class LoopNest:
     """
-    Loops over the dimensions `order` of a generic, outermost first; only the innermost is parallel.
+    Loops over the dimensions `order` of a generic, outermost first. With a `level`, the innermost is parallel.
 
     An index is left out where one of `limits`, expressions with extents, is not in [0, extent). That is asked as far
     outside as can be, and where it bounds a loop, the loop ends there.
@@ -30,7 +30,7 @@ class LoopNest:
     generic: GenericOp
     order: Sequence[int]
     limits: Sequence[tuple[AffineExpr, int]]
-    level: Level = Level.THREAD
+    level: Level | None = None
 
     def write(self, point: Point, inner: Callable[[Point], None]) -> None:
         """Write the loops; `inner` writes what they do at an index, `point` has those of the other dimensions."""
@@ -60,8 +60,8 @@ class LoopNest:
         for limit in ends:
             extent = write.add(arith.MinSIOp(extent, self._end(limit, dim, point))).result
         left = [limit for limit in limits if limit not in ends]
-        is_innermost = depth + 1 == len(self.order)
-        loop = write.parallel(self.level, extent) if is_innermost else write.loop(write.index(0), extent)
+        level = self.level if depth + 1 == len(self.order) else None
+        loop = write.loop(write.index(0), extent) if level is None else write.parallel(level, extent)
         with loop as index:
             inside = [index if position == dim else value for position, value in enumerate(point)]
             self._write(inside, depth + 1, left, inner)

@@ -6,6 +6,7 @@ from typing import cast
 from xdsl.ir import OpResult, SSAValue
 from xdsl.ir.affine import AffineDimExpr
 
+from rammer_ir.dialects.block import Level
 from rammer_ir.dialects.rop import GenericOp
 from rammer_ir.dialects.rtask import ContractionAttr
 from rammer_ir.indexing.linear import linear_form
@@ -22,7 +23,7 @@ def write_results(code: GenericCode, roles: ContractionAttr, sums: SSAValue) -> 
     for generic in view.generics[1:-1]:
         for result in generic.res:
             code.local[result] = code.evaluate_in_place(cast("OpResult", result))
-    nest = LoopNest(code, root, _order(code, root), code.limits(root, root.reduction_dims()))
+    nest = LoopNest(code, root, _order(code, root), code.limits(root, root.reduction_dims()), Level.THREAD)
 
     def element(point: Point) -> None:
         values = [_sum(code, roles, sums, point)] if root is first else code.evaluate(root, point)

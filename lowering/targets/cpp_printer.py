@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from xdsl.dialects import scf, vector
-from xdsl.dialects.builtin import Float32Type
+from xdsl.dialects.builtin import Float32Type, StringAttr
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from rammer_ir.dialects.block import MemorySpace
-from rammer_ir.lowering.convert_block_to_scf import INDEPENDENT_ATTRIBUTE
+from rammer_ir.lowering.convert_block_to_scf import INDEPENDENT_ATTRIBUTE, REDUCTION_ATTRIBUTE
 from rammer_ir.lowering.targets.c_helpers import COMMON_HELPERS
 from rammer_ir.lowering.targets.c_language import Language
 from rammer_ir.lowering.targets.c_printer import CPrinter
@@ -40,6 +40,10 @@ _HELPERS: Final = {
     "minimum": _extremum("minimum", "<", "|"),
     **COMMON_HELPERS,
 }
+
+
+_REDUCTIONS: Final = {"add": "+", "multiply": "*"}
+"""Combiners that compilers know, and compute in vectors."""
 
 
 class CppLanguage(Language):
@@ -88,4 +92,9 @@ class CppPrinter(CPrinter):
 
     def loop_pragmas(self, loop: scf.ForOp) -> Sequence[str]:
         # Loops marked for unrolling stay loops: compilers vectorise them, and take minutes over them spelled out.
-        return ["GCC ivdep"] if INDEPENDENT_ATTRIBUTE in loop.attributes else []
+        if INDEPENDENT_ATTRIBUTE in loop.attributes:
+            return ["GCC ivdep"]
+        combiner = loop.attributes.get(REDUCTION_ATTRIBUTE)
+        if isinstance(combiner, StringAttr) and combiner.data in _REDUCTIONS and len(loop.res) == 1:
+            return [f"omp simd reduction({_REDUCTIONS[combiner.data]}:{self.value(loop.res[0])})"]
+        return []

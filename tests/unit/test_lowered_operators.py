@@ -66,7 +66,10 @@ def check_levels(text: str, device: str, seed: int | None = None, most_tasks: in
     check_results(before, after)
     for kernel in kernels(after):
         check_boxes(kernel)
-    run(after, "convert-contraction-to-vectors,convert-contraction-to-block,convert-generic-to-block")
+    run(
+        after,
+        "convert-contraction-to-vectors,convert-contraction-to-block,convert-generic-to-loops,convert-generic-to-block",
+    )
     for kernel in kernels(after):
         tasks = sorted({0, kernel.tasks - 1, *np.random.default_rng(0).integers(0, kernel.tasks, most_tasks).tolist()})
         check_kernel(after, kernel, weights=random_weights(before), tasks=tasks, tolerance=TOLERANCE)

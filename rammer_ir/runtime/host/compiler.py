@@ -19,7 +19,7 @@ COMPILER_VARIABLE: Final = "CXX"
 """Environment variable that names the compiler; it may hold arguments too."""
 
 _NAMES: Final = ("c++", "g++", "clang++")
-_NATIVE: Final = (("-march=native",), ("-mcpu=native",), ())
+_NATIVE: Final = (("-march=native", "-mprefer-vector-width=512"), ("-march=native",), ("-mcpu=native",), ())
 # No -ffast-math: results stay those of IEEE arithmetic in the written order, apart from fused multiply-add.
 _FLAGS: Final = (
     "-std=c++17",
@@ -29,6 +29,7 @@ _FLAGS: Final = (
     "-ffp-contract=fast",
     "-fno-math-errno",
     "-fno-trapping-math",
+    "-fopenmp-simd",
     "-Wall",
 )
 _OPTIMIZED: Final = ("-O3",)
