@@ -7,7 +7,7 @@ where parallel loops spread over the threads of the compute role, and C++, where
 """
 
 from collections.abc import Sequence
-from typing import Self, cast
+from typing import ClassVar, Self, cast
 
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
@@ -30,8 +30,10 @@ from xdsl.ir import (
     SSAValue,
 )
 from xdsl.irdl import (
+    AnyAttr,
     AttrSizedOperandSegments,
     IRDLOperation,
+    VarConstraint,
     irdl_attr_definition,
     irdl_op_definition,
     lazy_traits_def,
@@ -375,6 +377,79 @@ class WarpReduceOp(IRDLOperation):
 
 
 @irdl_op_definition
+class LaneReduceOp(IRDLOperation):
+    """
+    The combination of the values that `lanes` iterations of a loop over threads have; the same for all of them.
+
+    They are those whose numbers differ in `(i floordiv step) mod lanes` alone. All iterations must come to it, and
+    their number must be a multiple of 32; `lanes` and `step` are powers of two, together at most 32.
+
+    Example: `%sum = block.lane_reduce add %value over 8 step 4 : f32`
+    """
+
+    name = "block.lane_reduce"
+    combiner_ = prop_def(StringAttr, prop_name="combiner")
+    lanes_ = prop_def(IntegerAttr.constr(i64), prop_name="lanes")
+    step_ = prop_def(IntegerAttr.constr(i64), prop_name="step")
+    T: ClassVar = VarConstraint("T", AnyAttr())
+    value = operand_def(T)
+    result = result_def(T)
+
+    def __init__(self, combiner: Combiner, value: SSAValue | Operation, lanes: int, step: int = 1) -> None:
+        super().__init__(
+            operands=[value],
+            result_types=[SSAValue.get(value).type],
+            properties={"combiner": StringAttr(combiner.value), "lanes": integer(lanes), "step": integer(step)},
+        )
+
+    @property
+    def combiner(self) -> Combiner:
+        return Combiner(self.combiner_.data)
+
+    @property
+    def lanes(self) -> int:
+        return self.lanes_.value.data
+
+    @property
+    def step(self) -> int:
+        """Iterations between those that are combined."""
+        return self.step_.value.data
+
+    def verify_(self) -> None:
+        if self.combiner_.data not in tuple(Combiner) or self.combiner is Combiner.NONE:
+            raise VerifyException(f"a reduction needs a combiner, got {self.combiner_.data}")
+        if any(number < 1 or number & (number - 1) for number in (self.lanes, self.step)):
+            raise VerifyException(f"lanes and step must be powers of two, got {self.lanes} and {self.step}")
+        if self.lanes * self.step > 32:
+            raise VerifyException(f"{self.lanes} lanes with step {self.step} are in no warp of 32")
+        parent = self.parent_op()
+        if parent is not None and (not isinstance(parent, ParallelOp) or parent.level is not Level.THREAD):
+            raise VerifyException("block.lane_reduce stands right in a thread-level parallel loop: all come to it")
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(f" {self.combiner.value} ")
+        printer.print_ssa_value(self.value)
+        printer.print_string(f" over {self.lanes} step {self.step}")
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+        printer.print_string(" : ")
+        printer.print_attribute(self.result.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        combiner = parser.parse_str_enum(Combiner)
+        value = parser.parse_unresolved_operand()
+        parser.parse_keyword("over")
+        lanes = parser.parse_integer()
+        parser.parse_keyword("step")
+        step = parser.parse_integer()
+        attributes = parse_attribute_dictionary(parser)
+        parser.parse_punctuation(":")
+        op = cls(combiner, parser.resolve_operand(value, parser.parse_type()), lanes, step)
+        op.attributes = attributes
+        return op
+
+
+@irdl_op_definition
 class BarrierOp(IRDLOperation):
     """
     A barrier of the compute role: its threads' writes before it are seen after it. Stands outside parallel loops.
@@ -651,6 +726,7 @@ BlockForm = Dialect(
         YieldOp,
         ParallelOp,
         WarpReduceOp,
+        LaneReduceOp,
         BarrierOp,
         CopyOp,
         CopyAsyncOp,

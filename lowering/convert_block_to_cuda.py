@@ -13,7 +13,7 @@ from rammer_ir.dialects.block import Level, MemorySpace, ParallelOp, memory_spac
 from rammer_ir.locations import location_of, rewriter_at, set_location
 from rammer_ir.lowering.element_types import element_bytes
 from rammer_ir.lowering.from_block.copies import copy_one_by_one, neighbours
-from rammer_ir.lowering.from_block.cuda_loops import lower_thread_loop, lower_warp_loop
+from rammer_ir.lowering.from_block.cuda_loops import lower_lane_reduction, lower_thread_loop, lower_warp_loop
 from rammer_ir.lowering.from_block.cuda_roles import Roles
 from rammer_ir.lowering.from_block.functions import replace_bodies
 from rammer_ir.lowering.from_block.structure import SERVICE_SUFFIX, check_body, check_converted
@@ -78,6 +78,8 @@ def _lower(op: Operation) -> None:
     match op:
         case block.BarrierOp():
             rewriter.replace(op, cuda.BarrierOp())
+        case block.LaneReduceOp():
+            lower_lane_reduction(op)
         case block.CommitCopiesOp():
             rewriter.replace(op, cuda.CommitCopiesOp())
         case block.WaitCopiesOp():

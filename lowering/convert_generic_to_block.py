@@ -18,6 +18,7 @@ from rammer_ir.lowering.bodies.body_builder import BodyBuilder
 from rammer_ir.lowering.bodies.combining import combine
 from rammer_ir.lowering.bodies.generic_code import GenericCode, is_element_wise
 from rammer_ir.lowering.bodies.kernel_view import KernelView, kernel_views
+from rammer_ir.lowering.bodies.thread_body import ThreadBody
 from rammer_ir.lowering.bodies.writer import neutral_element
 from rammer_ir.pass_api import Pass
 
@@ -46,8 +47,13 @@ class ConvertGenericToBlock(Pass):
 def implement(view: KernelView, bodies: set[str]) -> None:
     """Writes the body of one kernel, or names the equal one that is there."""
     builder = BodyBuilder(view.operands(), view.tiling.threads)
-    symbols = builder.coordinates(view.kernel.grid)
-    code = GenericCode(view, builder, [*symbols, *([builder.iteration] * view.kernel.loops)])
+    symbols = [*builder.coordinates(view.kernel.grid), *([builder.iteration] * view.kernel.loops)]
+    body = ThreadBody.of(view) if view.tiling.threads > 1 else None
+    if body is not None:
+        body.write(builder, symbols)
+        add_body(view.kernel, builder.finish("generic"), builder.parameters, bodies)
+        return
+    code = GenericCode(view, builder, symbols)
     for generic in view.generics:
         if _is_used_once(generic):
             code.local[generic.res[0]] = code.evaluate_in_place(cast("OpResult", generic.res[0]))

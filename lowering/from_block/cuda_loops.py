@@ -7,7 +7,8 @@ from xdsl.pattern_rewriter import PatternRewriter
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from rammer_ir.dialects import block, cuda
-from rammer_ir.dialects.block import ParallelOp, WarpReduceOp
+from rammer_ir.dialects.block import LaneReduceOp, ParallelOp, WarpReduceOp
+from rammer_ir.dialects.rop import Combiner
 from rammer_ir.locations import rewriter_at
 from rammer_ir.lowering.from_block.combining import combine, neutral_value
 from rammer_ir.lowering.from_block.cuda_roles import Roles
@@ -75,15 +76,29 @@ def _lower_reduction(op: WarpReduceOp, roles: Roles) -> None:
     loop = scf.ForOp(roles.lane, op.extent, stride, [start], _accumulating(op))
     loop.attributes.update(op.attributes)
     value: SSAValue = rewriter.insert(loop).results[0]
-    name = value.name_hint = op.result.name_hint
-    mask = cuda.WARP_THREADS // 2
-    while mask > 0:
+    value.name_hint = op.result.name_hint
+    rewriter.replace(op, [], [_combine_lanes(rewriter, op.combiner, value, cuda.WARP_THREADS)])
+
+
+def lower_lane_reduction(op: LaneReduceOp) -> None:
+    """Lanes combine pairwise, in a fixed order; an iteration has the lane of its number."""
+    rewriter = rewriter_at(op)
+    rewriter.insertion_point = InsertPoint.before(op)
+    rewriter.replace(op, [], [_combine_lanes(rewriter, op.combiner, op.value, op.lanes, op.step)])
+
+
+def _combine_lanes(
+    rewriter: PatternRewriter, combiner: Combiner, value: SSAValue, lanes: int, step: int = 1
+) -> SSAValue:
+    name = value.name_hint
+    mask = lanes * step // 2
+    while mask >= step:
         other = rewriter.insert(cuda.ShuffleOp(value, mask)).result
         other.name_hint = "other"
-        value = rewriter.insert(combine(op.combiner, value, other)).results[0]
+        value = rewriter.insert(combine(combiner, value, other)).results[0]
         value.name_hint = name
         mask //= 2
-    rewriter.replace(op, [], [value])
+    return value
 
 
 def _accumulating(op: WarpReduceOp) -> Region:

@@ -8,13 +8,14 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp
 from xdsl.ir.affine import AffineExpr
 
-from rammer_ir.dialects.rop import OperatorOp, TilingAttr
+from rammer_ir.dialects.rop import GenericOp, OperatorOp, TilingAttr
 from rammer_ir.dialects.vdevice import DeviceOp
 from rammer_ir.errors import PassError
 from rammer_ir.pass_api import Pass
-from rammer_ir.tiling.contraction import Contraction, match_contraction
+from rammer_ir.tiling.contraction import Contraction, match_contraction, reads_pieces
 from rammer_ir.tiling.matrix_vector import match_matrix_vector
 from rammer_ir.tiling.matrix_vector_tiles import matrix_vector_tiles
+from rammer_ir.tiling.strips import Extents, best_strip
 from rammer_ir.tiling.task_dimensions import generics_of, task_dimensions
 from rammer_ir.tiling.tile_sizes import THREADS, contraction_tiles, generic_tiles
 
@@ -79,9 +80,9 @@ def _contraction_tilings(operator: OperatorOp, device: DeviceOp) -> Iterator[Til
     whole = {
         dimension.loops[-1] for dimension in dimensions.values() if _is_part_of_larger(operator, dimension.loops[-1])
     }
-    for shape in contraction_tiles(
-        device.kind.data, [first.bounds[dim] for dim in contraction.m], first.bounds[contraction.n]
-    ):
+    rows = contraction.channels and reads_pieces(first, contraction.x, contraction.k[-1])
+    extents = [first.bounds[dim] for dim in contraction.m]
+    for shape in contraction_tiles(device.kind.data, extents, first.bounds[contraction.n], rows=rows):
         tile = list(root.bounds)
         for dim in contraction.batch:
             tile[dimensions[dim].loops[-1]] = 1
@@ -120,8 +121,21 @@ def generic_tilings(operator: OperatorOp, device: DeviceOp, *, work: int) -> Ite
     extents = [root.bounds[dim] for dim in dims]
     divide = [_is_part_of_larger(operator, dim) for dim in dims]
     kind = device.kind.data
-    for sizes in generic_tiles(extents, divide, device.veus, work, kind):
+    if kind == "cuda":
+        local = [prod(value.type.get_shape()) for generic in generics_of(operator)[:-1] for value in generic.res]
+        handed_on = max(local, default=0) // max(prod(extents), 1)
+        is_contiguous = bool(dims) and _is_innermost(root, dims[-1])
+        tiles = [best_strip(Extents(tuple(extents), tuple(divide), work, handed_on, is_contiguous), device.veus)]
+    else:
+        tiles = generic_tiles(extents, divide, device.veus, work)
+    for sizes in tiles:
         tile = list(root.bounds)
         for dim, size in zip(dims, sizes, strict=True):
             tile[dim] = size
         yield TilingAttr("generic", tile, THREADS[kind])
+
+
+def _is_innermost(generic: GenericOp, dim: int) -> bool:
+    """Whether all results have a loop as their last dimension."""
+    plain = AffineExpr.dimension(dim)
+    return all(write_map.data.results[-1:] == (plain,) for write_map in generic.output_maps)

@@ -8,7 +8,7 @@ from xdsl.dialects import scf
 from rammer_ir.dialects import block
 from rammer_ir.errors import RammerError
 from rammer_ir.interpreters.block_code import Code, Compiler, Makers, Step
-from rammer_ir.interpreters.block_lanes import Lanes, reduction_lanes, thread_lanes, warp_lanes
+from rammer_ir.interpreters.block_lanes import WARP_LANES, Lanes, reduction_lanes, thread_lanes, warp_lanes
 from rammer_ir.interpreters.block_state import BlockState
 from rammer_ir.interpreters.element_types import dtype_of
 from rammer_ir.interpreters.reductions import narrowed, reduce_axes
@@ -125,9 +125,26 @@ def _warp_reduce(compiler: Compiler, op: block.WarpReduceOp) -> Step:
     return run
 
 
+def _lane_reduce(compiler: Compiler, op: block.LaneReduceOp) -> Step:
+    value, result = compiler.slot(op.value), compiler.slot(op.result)
+    combiner, dtype, lanes, step = op.combiner, dtype_of(op.result.type), op.lanes, op.step
+
+    def run(state: BlockState) -> None:
+        (iterations,) = state.lanes.shape
+        if iterations % WARP_LANES:
+            raise RammerError(f"lanes combine values in a loop of {iterations} iterations, no multiple of {WARP_LANES}")
+        shape = (iterations // (lanes * step), lanes, step)
+        values = np.broadcast_to(state.get(value), (iterations,)).reshape(shape)
+        reduced = narrowed(reduce_axes(values, shape, (1,), combiner), dtype)
+        state.values[result] = np.broadcast_to(reduced, shape).reshape(iterations)
+
+    return run
+
+
 CONTROL: Makers = {
     block.ParallelOp: _parallel,
     block.WarpReduceOp: _warp_reduce,
+    block.LaneReduceOp: _lane_reduce,
     block.BarrierOp: _barrier,
     scf.ForOp: _for,
     scf.IfOp: _if,

@@ -24,6 +24,7 @@ from rammer_ir.tiling.boxes import touched_box, union_box
 from rammer_ir.tiling.contraction import Contraction, match_contraction
 from rammer_ir.tiling.k_blocks import block_of_k, blocks_of_a_tap, k_of_row
 from rammer_ir.tiling.packed_weight import PackedWeight
+from rammer_ir.tiling.strips import Extents, best_strip
 from rammer_ir.tiling.task_dimensions import generics_of, task_dimensions
 from rammer_ir.tiling.tile_sizes import CUDA_BLOCKS, HOST_BLOCKS, THREADS, contraction_tiles, generic_tiles, rectangle
 
@@ -218,9 +219,14 @@ def test_a_rectangle_fits_and_its_tiles_are_alike(extents: list[int], capacity: 
         assert tasks * size - extent < tasks, "some tile could have been smaller"
 
 
-@given(st.sampled_from(["cuda", "host"]), st.lists(st.integers(1, 200), min_size=1, max_size=2), st.integers(1, 300))
-def test_tiles_of_contractions_are_blocks(kind: str, m: list[int], n: int) -> None:
-    tiles = list(contraction_tiles(kind, m, n))
+@given(
+    st.sampled_from(["cuda", "host"]),
+    st.lists(st.integers(1, 200), min_size=1, max_size=2),
+    st.integers(1, 300),
+    st.booleans(),
+)
+def test_tiles_of_contractions_are_blocks(kind: str, m: list[int], n: int, rows: bool) -> None:
+    tiles = list(contraction_tiles(kind, m, n, rows=rows))
     assert tiles or n <= 16
     for tile in tiles:
         block_m, block_n, block_k = tile.block
@@ -232,7 +238,7 @@ def test_tiles_of_contractions_are_blocks(kind: str, m: list[int], n: int) -> No
 
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=2), st.integers(1, 300))
 def test_a_core_computes_few_columns_beyond_those_of_a_contraction(m: list[int], n: int) -> None:
-    tiles = list(contraction_tiles("host", m, n))
+    tiles = list(contraction_tiles("host", m, n, rows=False))
     assert tiles
     for tile in tiles:
         assert -(-n // tile.block[1]) * tile.block[1] < n + 16
@@ -240,7 +246,14 @@ def test_a_core_computes_few_columns_beyond_those_of_a_contraction(m: list[int],
 
 def test_blocks_that_are_considered_fit_their_threads() -> None:
     for (block_m, block_n, block_k), slices in CUDA_BLOCKS:
-        assert ContractionShape(block_m, block_n, block_k, slices, THREADS["cuda"], 3).fits
+        shape = ContractionShape(block_m, block_n, block_k, slices, THREADS["cuda"], 3)
+        assert shape.fits
+        assert StagedColumns.fits(shape)
+    for (block_m, block_n, block_k), slices in CUDA_ROW_BLOCKS:
+        for rows in (block_m, block_m * 7 // 8):
+            shape = ContractionShape(rows, block_n, block_k, slices, THREADS["cuda"], 3)
+            assert shape.fits
+            assert StagedRows.fits(shape)
 
 
 @given(st.sampled_from(HOST_BLOCKS), st.integers(0, 1024))
@@ -288,18 +301,40 @@ def place_of(shape: ContractionShape, thread: int) -> tuple[int, int]:
     return m, n
 
 
-@given(
-    st.lists(st.tuples(st.integers(1, 500), st.booleans()), max_size=4),
-    st.integers(1, 200),
-    st.integers(1, 5000),
-    st.sampled_from(["cuda", "host"]),
-)
-def test_generic_tiles_divide_where_they_must(loops: list[tuple[int, bool]], veus: int, work: int, kind: str) -> None:
+LOOPS = st.lists(st.tuples(st.integers(1, 500), st.booleans()), max_size=4)
+
+
+@given(LOOPS, st.integers(1, 200), st.integers(1, 5000))
+def test_generic_tiles_divide_where_they_must(loops: list[tuple[int, bool]], veus: int, work: int) -> None:
     extents, divide = [extent for extent, _ in loops], [flag for _, flag in loops]
-    for sizes in generic_tiles(extents, divide, veus, work, kind):
+    for sizes in generic_tiles(extents, divide, veus, work):
         assert all(1 <= size <= extent for size, extent in zip(sizes, extents, strict=True))
         assert all(extent % size == 0 for size, (extent, exact) in zip(sizes, loops, strict=True) if exact)
         assert prod(sizes) <= 16384
+
+
+@given(LOOPS, st.integers(1, 200), st.integers(1, 5000), st.integers(0, 5000), st.booleans())
+def test_strips_divide_where_they_must(
+    loops: list[tuple[int, bool]], veus: int, steps: int, handed_on: int, is_contiguous: bool
+) -> None:
+    sizes, divide = tuple(extent for extent, _ in loops), tuple(flag for _, flag in loops)
+    strip = best_strip(Extents(sizes, divide, steps, handed_on, is_contiguous), veus)
+    assert all(1 <= size <= extent for size, extent in zip(strip, sizes, strict=True))
+    assert all(extent % size == 0 for size, (extent, exact) in zip(strip, loops, strict=True) if exact)
+    assert prod(strip) * handed_on <= 16384 or prod(strip) == 1
+
+
+def test_strips_give_all_units_a_task() -> None:
+    """Images of [1, y, x, channel] and rows: as many tasks as vEUs at most, nearly all of them with one."""
+    for sizes, steps, handed_on, is_contiguous in (
+        ((1, 56, 56, 128), 9, 1, True),
+        ((1, 14, 14, 1024), 1, 0, True),
+        ((1, 2048), 49, 1, True),
+        ((128,), 768, 768, False),
+    ):
+        strip = best_strip(Extents(sizes, (False,) * len(sizes), steps, handed_on, is_contiguous), 132)
+        assert 100 <= prod(-(-extent // size) for extent, size in zip(sizes, strip, strict=True)) <= 132
+        assert not is_contiguous or strip[-1] % 4 == 0
 
 
 # Contractions.

@@ -187,3 +187,26 @@ block.body @copies threads 32 {
 // CHECK:       cuda.func service @copies_service threads 32 scratch 0 {
 // CHECK:         block.ring_push 256 %w[%task] : memref<?xf32, "weights">
 // CHECK-NEXT:    cuda.return
+
+// -----
+
+// Lanes of a loop over threads combine what each has, pairwise: those 4, 8 and 16 apart.
+// CHECK-LABEL: cuda.func @lanes
+// CHECK:         scf.for
+// CHECK:           %v = memref.load
+// CHECK-NEXT:      %[[A:.*]] = cuda.shuffle xor 16 %v : f32
+// CHECK-NEXT:      %[[B:.*]] = arith.addf %v, %[[A]] : f32
+// CHECK-NEXT:      %[[C:.*]] = cuda.shuffle xor 8 %[[B]] : f32
+// CHECK-NEXT:      %[[D:.*]] = arith.addf %[[B]], %[[C]] : f32
+// CHECK-NEXT:      %[[E:.*]] = cuda.shuffle xor 4 %[[D]] : f32
+// CHECK-NEXT:      %[[F:.*]] = arith.addf %[[D]], %[[E]] : f32
+// CHECK-NEXT:      memref.store %[[F]]
+block.body @lanes threads 64 {
+^bb0(%task: index, %t: index, %x: memref<?xf32, "global">, %y: memref<?xf32, "global">, %n: index):
+  block.parallel thread (%i) in %n {
+    %v = memref.load %x[%i] : memref<?xf32, "global">
+    %s = block.lane_reduce add %v over 8 step 4 : f32
+    memref.store %s, %y[%i] : memref<?xf32, "global">
+  }
+  block.yield
+}

@@ -514,3 +514,30 @@ block.body @b threads 32 {
 
 // CHECK: a chunk of the ring has a static shape
 %c = block.ring_wait : memref<?xf32, "shared">
+
+// -----
+
+// CHECK: a reduction needs a combiner, got none
+%v = "test.op"() : () -> f32
+%s = "block.lane_reduce"(%v) <{combiner = "none", lanes = 32, step = 1}> : (f32) -> f32
+
+// -----
+
+// CHECK: lanes and step must be powers of two, got 6 and 1
+%v = "test.op"() : () -> f32
+%s = block.lane_reduce add %v over 6 step 1 : f32
+
+// -----
+
+// CHECK: 16 lanes with step 4 are in no warp of 32
+%v = "test.op"() : () -> f32
+%s = block.lane_reduce add %v over 16 step 4 : f32
+
+// -----
+
+// CHECK: block.lane_reduce stands right in a thread-level parallel loop: all come to it
+%n = "test.op"() : () -> index
+block.parallel warp (%i) in %n {
+  %v = arith.constant 1.0 : f32
+  %s = block.lane_reduce add %v over 32 step 1 : f32
+}

@@ -32,6 +32,8 @@ block.body @row_sums threads 128 attributes {note} {
     memref.store %sum, %y[%row] : memref<?xf32, "global">
   }
   block.parallel thread (%i) in %n {
+    %one = arith.constant 1.0 : f32
+    %lanes = block.lane_reduce maximum %one over 8 step 4 attributes {note} : f32
   }
   block.yield
 } service {
@@ -75,6 +77,8 @@ block.body @spaces threads 1 {
 // CHECK-NEXT:     memref.store %sum, %y[%row] : memref<?xf32, "global">
 // CHECK-NEXT:   }
 // CHECK-NEXT:   block.parallel thread (%i_2) in %n {
+// CHECK-NEXT:     %one = arith.constant 1.000000e+00 : f32
+// CHECK-NEXT:     %lanes = block.lane_reduce maximum %one over 8 step 4 attributes {note} : f32
 // CHECK-NEXT:   }
 // CHECK-NEXT:   block.yield
 // CHECK-NEXT: } service {

