@@ -8,15 +8,20 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp
 from xdsl.utils.hints import isa
 
-from rammer_ir.dialects.rop import OperatorOp, SplitAttr, TilingAttr
+from rammer_ir.dialects.rop import GenericOp, OperatorOp, SplitAttr, TilingAttr
 from rammer_ir.dialects.vdevice import DeviceOp
 from rammer_ir.errors import PassError
+from rammer_ir.indexing.linear import linear_form
 from rammer_ir.locations import describe_op
 from rammer_ir.pass_api import Pass
-from rammer_ir.passes.rop.tile import generic_tilings, tilings_of
+from rammer_ir.passes.rop.tile import tilings_of
 from rammer_ir.scheduling.program_form import device_of
 from rammer_ir.tiling.split_reduction import SplitReduction, can_split
-from rammer_ir.tiling.task_dimensions import generics_of
+from rammer_ir.tiling.task_dimensions import generics_of, task_dimensions
+from rammer_ir.tiling.tile_sizes import THREADS
+
+FEWEST_ADDITIONS = 1024
+"""Elements of parts that a task adds up: fewer, and fixed costs of tasks count for more."""
 
 FEWEST_TERMS = 128
 """Products in a partial sum: below this many, what a task costs whatever it does outweighs them."""
@@ -62,12 +67,41 @@ def _splits(operator: OperatorOp, device: DeviceOp) -> Iterator[SplitAttr]:
     for parts in range(2, most + 1):
         if bound % parts == 0 and any(_fill(count * parts, device) for count in tasks):
             split = SplitReduction.of(operator, dim, parts)
-            (total,) = generic_tilings(split.total, device, work=parts)
+            total = _total_tiling(split.total, parts, device)
             for partial in tilings_of(split.partial, device):
                 if partial.kind in kinds and _fill(_tasks(split.partial, partial), device):
                     if _padded(bound // parts, partial) * parts <= _padded(bound, partial) * MOST_PADDING:
                         yield SplitAttr(dim, parts, partial, total)
             split.erase()
+
+
+def _total_tiling(operator: OperatorOp, parts: int, device: DeviceOp) -> TilingAttr:
+    """
+    Strips of what the sum of the parts writes, in the order of memory: at most one for each vEU, and an element for
+    each thread.
+
+    A loop is cut only if all loops inside it in memory are whole, so that no two strips interleave.
+    """
+    root = generics_of(operator)[-1]
+    cuttable = {dimension.loops[-1] for dimension in task_dimensions(operator)}
+    order = [dim for dim in _memory_order(root) if dim in cuttable]
+    elements = prod(root.bounds[dim] for dim in order)
+    threads = THREADS[device.kind.data]
+    left = max(-(-elements // device.veus), threads, FEWEST_ADDITIONS // parts)
+    tile = list(root.bounds)
+    for dim in order:
+        bound = root.bounds[dim]
+        tile[dim] = next(size for size in range(min(bound, left), bound + 1) if bound % size == 0)
+        left = -(-left // bound) if tile[dim] == bound else 1
+    return TilingAttr("generic", tile, threads)
+
+
+def _memory_order(root: GenericOp) -> Iterator[int]:
+    """The loops of a generic by their places in its result, innermost first; none of those without a place."""
+    for result in reversed(root.output_maps[0].data.results):
+        form = linear_form(result)
+        steps = {} if form is None else form.dims
+        yield from sorted(steps, key=lambda dim: abs(steps[dim]))
 
 
 def _padded(bound: int, tiling: TilingAttr) -> int:

@@ -4,7 +4,7 @@
 // 16, none would have as many channels as a chunk of K has rows.
 // CHECK-LABEL: @convolution
 // CHECK:         splits = [
-// CHECK-SAME:      #rop.split<dim 3 parts 8 partial #rop.tiling<contraction tile {{\[1, .*}}, 32, 3, 3] threads 256 block {{\[.*\]}} slices {{.*}}> total #rop.tiling<generic tile [4, 7, 7] threads 256>>
+// CHECK-SAME:      #rop.split<dim 3 parts 8 partial #rop.tiling<contraction tile {{\[1, .*}}, 32, 3, 3] threads 256 block {{\[.*\]}} slices {{.*}}> total #rop.tiling<generic tile [8, 7, 7] threads 256>>
 vdevice.device @h100 kind "cuda" veus 20 threads 1024 shared 232448 registers 65536
 rop.weight @filter : tensor<64x256x3x3xf32> hash "f"
 func.func @convolution(%image: tensor<256x7x7xf32>, %bias: tensor<64xf32>) -> tensor<64x7x7xf32> {
@@ -36,8 +36,8 @@ func.func @convolution(%image: tensor<256x7x7xf32>, %bias: tensor<64xf32>) -> te
 // A matrix-vector product with 16 results: the more columns a task has, the more parts there are.
 // CHECK-LABEL: @matrix_vector
 // CHECK:         splits = [
-// CHECK-SAME:      #rop.split<dim 1 parts 4 partial #rop.tiling<matrix_vector tile [1, 4, 2048] threads 256 block [4, 1024] slices 64> total #rop.tiling<generic tile [4] threads 256>>
-// CHECK-SAME:      #rop.split<dim 1 parts 8 partial #rop.tiling<matrix_vector tile [1, 8, 1024] threads 256 block [8, 512] slices 32> total #rop.tiling<generic tile [4] threads 256>>
+// CHECK-SAME:      #rop.split<dim 1 parts 4 partial #rop.tiling<matrix_vector tile [1, 4, 2048] threads 256 block [4, 1024] slices 64> total #rop.tiling<generic tile [16] threads 256>>
+// CHECK-SAME:      #rop.split<dim 1 parts 8 partial #rop.tiling<matrix_vector tile [1, 8, 1024] threads 256 block [8, 512] slices 32> total #rop.tiling<generic tile [16] threads 256>>
 vdevice.device @h100 kind "cuda" veus 20 threads 1024 shared 232448 registers 65536
 rop.weight @matrix : tensor<16x8192xf32> hash "m"
 func.func @matrix_vector(%vector: tensor<8192xf32>) -> tensor<16xf32> {
