@@ -147,3 +147,54 @@ def test_average_pool_with_dilations() -> None:
 def test_global_pool(op_type: str, shape: Any) -> None:
     inputs = {"x": normal(*shape)}
     check_import(node_model(op_type, inputs), inputs)
+
+
+@pytest.mark.parametrize(
+    ("image", "filters", "attributes"),
+    [
+        ((1, 3, 5, 4), (3, 2, 3, 3), {}),
+        ((2, 4, 5, 4), (4, 3, 3, 2), {"group": 2, "strides": [2, 3], "pads": [1, 0, 0, 1]}),
+        ((1, 3, 5, 4), (3, 2, 3, 3), {"strides": [2, 2], "output_padding": [1, 1], "dilations": [2, 1]}),
+        ((1, 3, 5, 4), (3, 2, 3, 3), {"strides": [2, 2], "output_shape": [10, 8]}),
+        ((1, 3, 5), (3, 2, 4), {"strides": [3], "auto_pad": "SAME_UPPER"}),
+        ((1, 3, 5), (3, 2, 4), {"strides": [3], "auto_pad": "SAME_LOWER"}),
+        ((1, 2, 3, 2, 4), (2, 3, 2, 2, 2), {"strides": [1, 2, 1]}),
+    ],
+)
+def test_conv_transpose(image: Any, filters: Any, attributes: dict[str, Any]) -> None:
+    inputs = {"x": normal(*image)}
+    outputs = filters[1] * attributes.get("group", 1)
+    constants = {"w": normal(*filters, seed=1), "b": normal(outputs, seed=2)}
+    check_import(node_model("ConvTranspose", inputs, constants=constants, **attributes), inputs, atol=1e-5)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+@pytest.mark.parametrize("op", ["LpPool", "GlobalLpPool"])
+def test_norms_of_windows(op: str, p: int) -> None:
+    inputs = {"x": normal(1, 2, 6, 5)}
+    attributes: dict[str, Any] = {"kernel_shape": [3, 2], "strides": [2, 1]} if op == "LpPool" else {}
+    check_import(node_model(op, inputs, p=p, **attributes), inputs)
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect", "wrap"])
+@pytest.mark.parametrize("pads", [[0, 2, 1, 1, 0, 0], [0, 0, 0, 0, 2, 2], [0, -1, 2, 0, -2, 1]])
+def test_pad(mode: str, pads: list[int]) -> None:
+    inputs = {"x": normal(2, 4, 5)}
+    constants: dict[str, NDArray[Any]] = {"pads": np.array(pads, np.int64)}
+    if mode == "constant":
+        constants["value"] = np.array(1.5, np.float32)
+    check_import(node_model("Pad", inputs, constants=constants, opset=19, mode=mode), inputs)
+
+
+def test_pad_of_given_dimensions_and_by_attributes() -> None:
+    inputs = {"x": normal(2, 4, 5)}
+    constants = {"pads": np.array([1, 2], np.int64), "axes": np.array([-2], np.int64)}
+    check_import(node_model("Pad", inputs, constants=constants, order=["x", "pads", "", "axes"], opset=19), inputs)
+    check_import(node_model("Pad", inputs, opset=9, pads=[0, 1, 0, 0, 0, 2], value=2.5), inputs)
+
+
+def test_reflection_of_more_than_there_is_is_refused() -> None:
+    constants = {"pads": np.array([0, 4], np.int64)}
+    model = node_model("Pad", {"x": normal(4)}, constants=constants, opset=19, mode="reflect")
+    with pytest.raises(UnsupportedModelError, match="pads 4 elements by 4 in mode reflect"):
+        import_model(model)

@@ -81,10 +81,10 @@ def _variadic_importer(function: Callable[[SSAValue, SSAValue], SSAValue]) -> Ca
 
 
 for _name, _function in (("Max", scalars.maximum), ("Min", scalars.minimum), ("Sum", scalars.add)):
-    onnx_op(_name, since=8)(_variadic_importer(_function))
+    onnx_op(_name, since=6)(_variadic_importer(_function))
 
 
-@onnx_op("Mean", since=8)
+@onnx_op("Mean", since=6)
 def mean(node: Node, build: GraphBuilder) -> Value:
     values = [node.input(position) for position in range(len(node.inputs))]
 

@@ -1,11 +1,12 @@
 """Pooling."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from math import prod
 
 import numpy as np
 from xdsl.dialects.builtin import TensorType
+from xdsl.ir import SSAValue
 
 from rammer_ir.dialects.rop import Combiner
 from rammer_ir.frontend import scalars
@@ -26,8 +27,15 @@ def _windows(node: Node, operand: Value) -> list[Window]:
     return sliding_windows(node, operand.shape[2:], kernel, node.output_shape()[2:])
 
 
-def _pooled(build: GraphBuilder, operand: Value, windows: Sequence[Window], combiner: Combiner, pad: float) -> Value:
-    """The elements of every window combined; loops: image, channel, spatial outputs, taps."""
+def _pooled(
+    build: GraphBuilder,
+    operand: Value,
+    windows: Sequence[Window],
+    combiner: Combiner,
+    pad: float,
+    body: Callable[[SSAValue], SSAValue] = lambda element: element,
+) -> Value:
+    """The elements of every window, each through `body`, combined; loops: image, channel, spatial outputs, taps."""
     shape = [*operand.shape[:2], *(window.outputs for window in windows)]
     dims = loop_dims(len(shape) + len(windows))
     places, taps = dims[2 : len(shape)], dims[len(shape) :]
@@ -38,7 +46,7 @@ def _pooled(build: GraphBuilder, operand: Value, windows: Sequence[Window], comb
     )
     write = Write(TensorType(operand.element_type, shape), dims[: len(shape)], combiner)
     bounds = [*shape, *(window.size for window in windows)]
-    return build.generic(bounds, [read], [write], lambda element: element)[0]
+    return build.generic(bounds, [read], [write], body)[0]
 
 
 def lowest(value: Value) -> float:
@@ -82,3 +90,35 @@ def global_average_pool(node: Node, build: GraphBuilder) -> Value:
 def global_max_pool(node: Node, build: GraphBuilder) -> Value:
     operand = node.input(0)
     return build.reduce(operand, range(2, operand.rank), Combiner.MAXIMUM)
+
+
+@onnx_op("LpPool", since=2)
+def lp_pool(node: Node, build: GraphBuilder) -> Value:
+    """The p-norm of every window."""
+    operand = node.input(0)
+    into, back = _norm(node)
+    total = _pooled(build, operand, _windows(node, operand), Combiner.ADD, 0.0, into)
+    return build.pointwise([total], total.shape, back)
+
+
+@onnx_op("GlobalLpPool", since=2)
+def global_lp_pool(node: Node, build: GraphBuilder) -> Value:
+    operand = node.input(0)
+    into, back = _norm(node)
+    total = build.reduce(operand, range(2, operand.rank), Combiner.ADD, body=into)
+    return build.pointwise([total], total.shape, back)
+
+
+def _norm(node: Node) -> tuple[Callable[[SSAValue], SSAValue], Callable[[SSAValue], SSAValue]]:
+    """What a p-norm does with each element, and with their sum: |x|^p and s^(1/p)."""
+    p = node.integer("p", 2)
+    match p:
+        case 1:
+            return scalars.absolute, lambda total: total
+        case 2:
+            return lambda x: scalars.multiply(x, x), scalars.square_root
+        case _:
+            return (
+                lambda x: scalars.power(scalars.absolute(x), scalars.constant_like(p, x)),
+                lambda total: scalars.power(total, scalars.constant_like(1 / p, total)),
+            )
