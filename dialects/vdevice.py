@@ -58,6 +58,7 @@ from rammer_ir.dialects.vdevice_launch import (
     ForOp,
     GroupOp,
     LaunchOp,
+    TokenType,
     enclosing_launch,
     enclosing_veus,
     verify_inside_launch,
@@ -407,7 +408,7 @@ Vdevice = Dialect(
         PinOp,
         RunOp,
     ],
-    [EventType],
+    [EventType, TokenType],
 )
 
 __all__ = [
@@ -422,6 +423,7 @@ __all__ = [
     "PinOp",
     "ProgramOp",
     "RunOp",
+    "TokenType",
     "Vdevice",
     "WeightOp",
     "enclosing_launch",

@@ -10,10 +10,12 @@ from xdsl.irdl import (
     irdl_attr_definition,
     irdl_op_definition,
     operand_def,
+    opt_result_def,
     prop_def,
     region_def,
     result_def,
     traits_def,
+    var_operand_def,
 )
 from xdsl.parser import AttrParser, Parser
 from xdsl.printer import Printer
@@ -57,6 +59,17 @@ class EventType(ParametrizedAttribute, TypeAttribute):
             printer.print_string(str(self.counters))
 
 
+@irdl_attr_definition
+class TokenType(ParametrizedAttribute, TypeAttribute):
+    """
+    Stands for the end of a launch.
+
+    Example: `!vdevice.token`
+    """
+
+    name = "vdevice.token"
+
+
 @irdl_op_definition
 class LaunchOp(IRDLOperation):
     """
@@ -66,15 +79,27 @@ class LaunchOp(IRDLOperation):
     bytes. `scratch` bytes of shared memory belong to the running body, `pinned` bytes hold weights for the whole
     launch; `registers` is the limit a thread.
 
+    A launch starts when all before it have ended. One that gives a token may start earlier: when those it comes `after`
+    have ended, and what stands before it without a token. Launches that no path orders may run at the same time.
+
     Example:
     ```mlir
     vdevice.launch veus 132 threads 256 service 128 ring 12 x 8192 scratch 49152 pinned 0 registers 168 {
+      vdevice.barrier
+    }
+    %a = vdevice.launch veus 4 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 -> !vdevice.token {
+      vdevice.barrier
+    }
+    %b = vdevice.launch after(%a) veus 4 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0
+        -> !vdevice.token {
       vdevice.barrier
     }
     ```
     """
 
     name = "vdevice.launch"
+    after = var_operand_def(TokenType())
+    token = opt_result_def(TokenType())
     veus_ = prop_def(IntegerAttr.constr(i64), prop_name="veus")
     threads_ = prop_def(IntegerAttr.constr(i64), prop_name="threads")
     service_threads_ = prop_def(IntegerAttr.constr(i64), prop_name="service_threads")
@@ -86,8 +111,9 @@ class LaunchOp(IRDLOperation):
     body = region_def("single_block")
     traits = traits_def(NoTerminator())
     assembly_format = (
-        "`veus` $veus `threads` $threads `service` $service_threads `ring` $ring_slots `x` $ring_slot_bytes "
-        "`scratch` $scratch_bytes `pinned` $pinned_bytes `registers` $registers attr-dict-with-keyword $body"
+        "(`after` `(` $after^ `)`)? `veus` $veus `threads` $threads `service` $service_threads "
+        "`ring` $ring_slots `x` $ring_slot_bytes `scratch` $scratch_bytes `pinned` $pinned_bytes "
+        "`registers` $registers (`->` type($token)^)? attr-dict-with-keyword $body"
     )
 
     def __init__(
@@ -102,7 +128,9 @@ class LaunchOp(IRDLOperation):
         scratch_bytes: int = 0,
         pinned_bytes: int = 0,
         registers: int = 0,
+        after: Sequence[SSAValue] | None = None,
     ) -> None:
+        """With `after`, the launches after which it comes, it gives a token; without, it comes after all before it."""
         values = {
             "veus": veus,
             "threads": threads,
@@ -113,7 +141,29 @@ class LaunchOp(IRDLOperation):
             "pinned_bytes": pinned_bytes,
             "registers": registers,
         }
-        super().__init__(properties={name: integer(value) for name, value in values.items()}, regions=[body])
+        super().__init__(
+            operands=[[] if after is None else after],
+            result_types=[None if after is None else TokenType()],
+            properties={name: integer(value) for name, value in values.items()},
+            regions=[body],
+        )
+
+    def with_same_budget(
+        self, body: Region, *, veus: int | None = None, after: Sequence[SSAValue] | None = None
+    ) -> "LaunchOp":
+        """A launch like this one, but for what it runs, on how many vEUs, and after what."""
+        return LaunchOp(
+            body,
+            veus=self.veus if veus is None else veus,
+            threads=self.threads,
+            service_threads=self.service_threads,
+            ring_slots=self.ring_slots,
+            ring_slot_bytes=self.ring_slot_bytes,
+            scratch_bytes=self.scratch_bytes,
+            pinned_bytes=self.pinned_bytes,
+            registers=self.registers,
+            after=after,
+        )
 
     @property
     def veus(self) -> int:
@@ -160,6 +210,10 @@ class LaunchOp(IRDLOperation):
             raise VerifyException("the budget of a launch must not be negative")
         if (self.ring_slots > 0) != (self.ring_slot_bytes > 0):
             raise VerifyException(f"a ring of {self.ring_slots} slots of {self.ring_slot_bytes} bytes holds nothing")
+        if self.after and self.token is None:
+            raise VerifyException("a launch that names the launches before it gives a token")
+        if self.token is not None and isinstance(self.parent_op(), ForOp):
+            raise VerifyException("a launch in a loop comes after all before it: it gives no token")
         verify_outside_launches(self)
 
 

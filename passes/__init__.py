@@ -15,6 +15,7 @@ PASSES: dict[str, str] = {
     "channels-last": "rammer_ir.passes.rop.channels_last:ChannelsLast",
     "fuse-operators": "rammer_ir.passes.rop.fuse_operators:FuseOperators",
     "materialize-scan-state": "rammer_ir.passes.rop.materialize_scan_state:MaterializeScanState",
+    "sink-into-scan": "rammer_ir.passes.rop.sink_into_scan:SinkIntoScan",
     "split-dimensions": "rammer_ir.passes.rop.split_dimensions:SplitDimensions",
     "split-reductions": "rammer_ir.passes.rop.split_reductions:SplitReductions",
     "tile": "rammer_ir.passes.rop.tile:Tile",
@@ -24,9 +25,13 @@ PASSES: dict[str, str] = {
     "select-kernels": "rammer_ir.passes.rtask.select_kernels:SelectKernels",
     "set-device": "rammer_ir.passes.set_device:SetDevice",
     "expand-tasks": "rammer_ir.passes.vdevice.expand_tasks:ExpandTasks",
+    "fit-launches": "rammer_ir.passes.vdevice.fit_launches:FitLaunches",
+    "group-waves": "rammer_ir.passes.vdevice.group_waves:GroupWaves",
     "insert-barriers": "rammer_ir.passes.vdevice.insert_barriers:InsertBarriers",
+    "order-launches": "rammer_ir.passes.vdevice.order_launches:OrderLaunches",
     "plan-memory": "rammer_ir.passes.vdevice.plan_memory:PlanMemory",
     "split-launches": "rammer_ir.passes.vdevice.split_launches:SplitLaunches",
+    "unroll-loops": "rammer_ir.passes.vdevice.unroll_loops:UnrollLoops",
     "verify-program": "rammer_ir.passes.vdevice.verify_program:VerifyProgram",
 }
 """Name to "module:Class"; one line a pass, sorted by module."""

@@ -12,6 +12,8 @@ from rammer_ir.dialects.rtask import DispatchOp
 from rammer_ir.dialects.vdevice import BarrierOp, BufferOp, LaunchOp, ProgramOp, RunOp
 from rammer_ir.report import ProgramReport
 from rammer_ir.runtime.program_image import Opcode, ProgramImage
+from rammer_ir.scheduling.lifetimes import live_bytes
+from rammer_ir.scheduling.program_form import programs_of, read_program
 
 
 def report_on(levels: Mapping[str, ModuleOp], image: ProgramImage) -> ProgramReport:
@@ -28,6 +30,7 @@ def report_on(levels: Mapping[str, ModuleOp], image: ProgramImage) -> ProgramRep
         veus=max(launch.veus for launch in image.launches),
         buffers=sum(isinstance(op, BufferOp) for op in schedule),
         arena_bytes=image.arena_bytes,
+        live_bytes=sum(live_bytes(read_program(levels["vdevice"], op)) for op in programs_of(levels["vdevice"])),
         weight_bytes=image.weight_bytes,
         bodies=len(image.bodies),
     )

@@ -33,6 +33,28 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "plan-memory",
         "verify-program",
     ),
+    "wave": (
+        "sink-into-scan",
+        "optimize-rop",
+        "schedule-tasks",
+        "convert-rtask-to-vdevice",
+        "unroll-loops",
+        "group-waves",
+        "fit-launches",
+        "plan-memory",
+        "verify-program",
+    ),
+    "graph": (
+        "optimize-rop",
+        "schedule-tasks",
+        "convert-rtask-to-vdevice",
+        "unroll-loops",
+        "split-launches",
+        "fit-launches",
+        "order-launches",
+        "plan-memory",
+        "verify-program",
+    ),
     "persistent": (
         "optimize-rop",
         "schedule-tasks",
@@ -46,10 +68,12 @@ PIPELINES: dict[str, tuple[str, ...]] = {
 Name to passes with their options, or other named pipelines, as in `rammer-opt -p`.
 
 A strategy takes a model at the `rop` level whose module has a device (pass `set-device`) to a proved program. `base`:
-a launch for every rOperator, loops on the host. `persistent`: one launch with a barrier between waves.
+a launch for every rOperator, loops on the host. `wave`: a launch for every wave, recurrences unrolled into waves.
+`graph`: the launches of `base`, recurrences unrolled, each after those that it depends on, submitted as one graph.
+`persistent`: one launch with a barrier between waves.
 """
 
-STRATEGIES: Final = ("base", "persistent")
+STRATEGIES: Final = ("base", "wave", "graph", "persistent")
 """The pipelines that a user may choose as the strategy of a program."""
 
 DEFAULT_STRATEGY: Final = "persistent"

@@ -9,7 +9,8 @@ class ProgramReport:
     Counts of a program as written: what a loop repeats counts once.
 
     `waves` are those of the schedule; `barriers` and `waits` are what is left of them in the program, `waits` over all
-    vEUs; `arena_bytes` holds all `buffers`, which share memory where their lifetimes allow.
+    vEUs; `arena_bytes` holds all `buffers`, which share memory where their lifetimes allow; `live_bytes` are the most
+    of them in use at one time: no arena can be smaller.
     """
 
     operators: int
@@ -21,5 +22,6 @@ class ProgramReport:
     veus: int
     buffers: int
     arena_bytes: int
+    live_bytes: int
     weight_bytes: int
     bodies: int

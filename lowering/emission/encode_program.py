@@ -12,10 +12,10 @@ from xdsl.utils.symbol_table import get_name_if_symbol
 from rammer_ir.dialects import rop
 from rammer_ir.dialects.block import memref_type
 from rammer_ir.dialects.rtask import KernelOp
-from rammer_ir.dialects.vdevice import BufferOp, DeviceOp, ForOp, LaunchOp, ProgramOp, WeightOp
+from rammer_ir.dialects.vdevice import BarrierOp, BufferOp, DeviceOp, ForOp, LaunchOp, ProgramOp, RunOp, WeightOp
 from rammer_ir.errors import CompileError, InvalidInputError
 from rammer_ir.locations import describe_op
-from rammer_ir.lowering.element_types import numpy_name, static_shape
+from rammer_ir.lowering.element_types import numpy_name, space_of, static_shape
 from rammer_ir.lowering.emission.bodies import DeviceKind
 from rammer_ir.lowering.emission.body_table import BodyTable
 from rammer_ir.lowering.emission.descriptors import Descriptors
@@ -119,6 +119,9 @@ class _ProgramEncoder:
         self.barriers = 0
         self._parts: Final[list[IntArray]] = []
         self._length = 0
+        self._tokens: Final[dict[SSAValue, int]] = {}
+        self._fence: tuple[int, ...] = ()
+        """The last launch without a token, after which those with one come."""
 
     @property
     def instructions(self) -> IntArray:
@@ -155,8 +158,21 @@ class _ProgramEncoder:
                 ring_slot_bytes=op.ring_slot_bytes,
                 scratch_bytes=op.scratch_bytes,
                 pinned_bytes=op.pinned_bytes,
+                after=self._after(op),
+                is_cooperative=_is_cooperative(op),
             )
         )
+        number = len(self.launches) - 1
+        if op.token is None:
+            self._fence = (number,)
+        else:
+            self._tokens[op.token] = number
+
+    def _after(self, op: LaunchOp) -> tuple[int, ...] | None:
+        """The launches that a launch with a token comes after."""
+        if op.token is None:
+            return None
+        return tuple(sorted({*self._fence, *(self._tokens[token] for token in op.after)}))
 
     def _encode_loop(self, op: ForOp) -> None:
         """A loop around launches is one of the host's."""
@@ -171,6 +187,16 @@ class _ProgramEncoder:
             names = self.tables.program.names[len(self.tables.program.tensors) :]
             count = len(self.launches) - first
             self.loops.append(HostLoop(first, count, iterations, None if scalar == STATIC else names[scalar]))
+
+
+def _is_cooperative(launch: LaunchOp) -> bool:
+    """Whether vEUs of a launch wait for each other: at a barrier, for an event, or for words."""
+    for op in launch.walk():
+        if isinstance(op, BarrierOp):
+            return True
+        if isinstance(op, RunOp) and (op.waits or any(space_of(memref_type(value)) == "words" for value in op.inputs)):
+            return True
+    return False
 
 
 def _int32(words: IntArray) -> NDArray[np.int32]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import AffineMapAttr
 from xdsl.ir import SSAValue
+from xdsl.ir.affine import AffineExpr
 
 from rammer_ir.dialects.vdevice import EventType, RunOp, enclosing_veus
 from rammer_ir.errors import CompileError
@@ -19,6 +20,7 @@ from rammer_ir.lowering.emission.evaluation import (
 )
 from rammer_ir.lowering.emission.tables import IntArray, Rows, instruction_rows
 from rammer_ir.runtime.program_image import INSTRUCTION_WORDS, Opcode
+from rammer_ir.scheduling.program_form import constant_value
 
 NumberOfEvent = Callable[[SSAValue], tuple[int, int]]
 """Gives an event's number in the program and its first counter."""
@@ -36,22 +38,33 @@ def run_rows(run: RunOp, grid: Sequence[int], body: int, descriptor: int, events
     """
     The instructions of a run of `body` with `descriptor`, by task; raises CompileError for what has no such form.
 
-    The kernel's `grid` gives tasks their coordinates.
+    The kernel's `grid` gives tasks their coordinates. Outside of loops a run may have a constant as its loop index.
     """
+    constant = constant_value(run.at[0]) if run.at else None
     tasks = np.arange(run.first, run.last)
     veus = _veus(run)
     coordinates = task_coordinates(run.first, run.last, grid)
     always = np.ones(len(tasks), np.bool_)
     waits = [
-        _wait(event, wait_map, coordinates, veus, events, scope)
+        _wait(event, _at(wait_map, constant), coordinates, veus, events, scope)
         for event, wait_map in zip(run.waits, run.wait_maps, strict=True)
     ]
-    execution = instruction_rows(veus, Opcode.RUN, (body, descriptor, tasks, 1, 1), scope)
+    execution = instruction_rows(veus, Opcode.RUN, (body, descriptor, tasks, 1, 1, constant or 0), scope)
     signals = [
-        _signal(event, signal_map, coordinates, veus, events, scope)
+        _signal(event, _at(signal_map, constant), coordinates, veus, events, scope)
         for event, signal_map in zip(run.signals, run.signal_maps, strict=True)
     ]
     return _by_task([*waits, _Column(execution, always), *(_Column(signal, always) for signal in signals)], scope)
+
+
+def _at(map_attr: AffineMapAttr, constant: int | None) -> AffineMapAttr:
+    """The map at a loop index that is known."""
+    if constant is None:
+        return map_attr
+    affine_map = map_attr.data
+    dims = [AffineExpr.dimension(dim) for dim in range(affine_map.num_dims)]
+    symbols = [AffineExpr.constant(constant)] * affine_map.num_symbols
+    return AffineMapAttr(affine_map.replace_dims_and_symbols(dims, symbols, affine_map.num_dims, 0))
 
 
 def _by_task(columns: Sequence[_Column], scope: int) -> Rows:

@@ -15,7 +15,7 @@ _STEP: Final = 5
 _BEHIND_NEXT: Final = 3
 _BEHIND_FOR: Final = 1
 _WAIT_WORDS: Final = slice(1, 5)
-_KERNEL_WORDS: Final = slice(1, 3)
+_KERNEL_WORDS: Final = (1, 2, 6)
 
 
 def assemble(batches: Sequence[Rows], veus: int, base: int) -> tuple[IntArray, tuple[int, ...]]:

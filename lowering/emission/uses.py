@@ -9,6 +9,7 @@ from rammer_ir.locations import describe_op
 from rammer_ir.lowering.emission.bodies import LoweredBody
 from rammer_ir.lowering.emission.descriptors import Place
 from rammer_ir.lowering.emission.program_tables import ProgramTables
+from rammer_ir.scheduling.program_form import constant_value
 
 
 def body_of(kernel: KernelOp, tables: ProgramTables) -> tuple[int, LoweredBody]:
@@ -50,8 +51,9 @@ def check_run(run: RunOp, kernel: KernelOp) -> None:
     loop = run.parent_op()
     while loop is not None and not isinstance(loop, ForOp):
         loop = loop.parent_op()
-    if run.at and (loop is None or run.at[0] is not loop.index):
-        raise CompileError("a run's loop index must be that of the loop around it")
+    if run.at and run.at[0] is not (None if loop is None else loop.index):
+        if loop is not None or constant_value(run.at[0]) is None:
+            raise CompileError("a run's loop index must be that of the loop around it, or a constant outside of loops")
 
 
 def descriptor(run: RunOp, kernel: KernelOp, body: LoweredBody, tables: ProgramTables) -> int:

@@ -6,11 +6,12 @@ import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
+from rammer_ir.dialects.vdevice import BufferOp, ProgramOp
 from rammer_ir.errors import PassError
 from rammer_ir.pass_api import Pass
 from rammer_ir.runtime.program_image import ALIGNMENT
-from rammer_ir.scheduling.lifetimes import lifetimes
-from rammer_ir.scheduling.memory_plan import find_overlap, plan_offsets
+from rammer_ir.scheduling.lifetimes import lifetimes, live_bytes
+from rammer_ir.scheduling.memory_plan import aligned_sizes, find_overlap, plan_offsets
 from rammer_ir.scheduling.program_form import ProgramForm, programs_of, read_program
 
 
@@ -19,34 +20,37 @@ class PlanMemory(Pass):
     """
     Gives every buffer its offset, and every program the size of its arena.
 
-    Buffers share memory if a launch, or a barrier of all vEUs, stands between the last use of one and the first of the
-    other. What a loop uses lives for the whole loop; words live always. Buffers that nothing uses are removed.
+    Buffers share memory if all uses of one are over before the first of the other: if launches that must come one after
+    another, or a barrier of all vEUs, part them. Launches that nothing orders part nothing. What a loop uses lives for
+    the whole loop; words live always. Buffers that nothing uses are removed.
     """
 
     name = "plan-memory"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for program in programs_of(op):
+            _erase_unused(program)
             _plan(read_program(op, program))
 
 
+def _erase_unused(program: ProgramOp) -> None:
+    for buffer in [op for op in program.body.block.ops if isinstance(op, BufferOp) and not op.result.uses]:
+        buffer.detach()
+        buffer.erase()
+
+
 def _plan(form: ProgramForm) -> None:
-    lives = lifetimes(form)
-    buffers = [(number, memory.buffer) for number, memory in enumerate(form.memories) if memory.buffer is not None]
-    used = [(number, buffer) for number, buffer in buffers if number in lives]
-    for number, buffer in buffers:
-        if number not in lives:
-            buffer.detach()
-            buffer.erase()
-    sizes = np.array([form.memories[number].memory.bytes for number, _ in used], np.int64)
-    first = np.array([lives[number].phases[0] for number, _ in used], np.int64)
-    last = np.array([lives[number].phases[1] for number, _ in used], np.int64)
-    offsets = plan_offsets(sizes, first, last, ALIGNMENT)
-    overlap = find_overlap(offsets, sizes, first, last)
+    lives = lifetimes(form).of_buffers(form)
+    buffers = [form.memories[number] for number in lives.memories]
+    sizes = np.array([memory.memory.bytes for memory in buffers], np.int64)
+    parted = lives.parted_by_synchronisation()
+    meets = ~(parted | parted.T)
+    offsets = plan_offsets(sizes, meets, ALIGNMENT, live_bytes(form))
+    overlap = find_overlap(offsets, sizes, meets)
     if overlap is not None:
-        one, other = (form.memories[used[k][0]].name for k in overlap)
+        one, other = (buffers[k].name for k in overlap)
         raise PassError(f"the plan has {one} and {other} share bytes while both are in use")
-    for (_, buffer), offset in zip(used, offsets.tolist(), strict=True):
-        buffer.offset = offset
-    end = int((offsets + sizes).max(initial=0))
-    form.op.arena_bytes = -(-end // ALIGNMENT) * ALIGNMENT
+    for memory, offset in zip(buffers, offsets.tolist(), strict=True):
+        assert memory.buffer is not None
+        memory.buffer.offset = offset
+    form.op.arena_bytes = int(aligned_sizes(offsets + sizes, ALIGNMENT).max(initial=0))

@@ -58,16 +58,6 @@ def _split(launch: LaunchOp, ops: Sequence[Operation]) -> list[Operation]:
 
 
 def _launch_like(launch: LaunchOp, run: RunOp) -> LaunchOp:
-    part = LaunchOp(
-        Region(Block([run])),
-        veus=launch.veus,
-        threads=launch.threads,
-        service_threads=launch.service_threads,
-        ring_slots=launch.ring_slots,
-        ring_slot_bytes=launch.ring_slot_bytes,
-        scratch_bytes=launch.scratch_bytes,
-        pinned_bytes=launch.pinned_bytes,
-        registers=launch.registers,
-    )
+    part = launch.with_same_budget(Region(Block([run])))
     part.location = run.location
     return part

@@ -12,7 +12,15 @@ from rammer_ir.locations import describe_op
 from rammer_ir.lowering.body_needs import BodyNeeds, needs_by_body
 from rammer_ir.pass_api import Pass
 from rammer_ir.scheduling.budget import FEWEST_RING_SLOTS, MOST_REGISTERS, RUNTIME_BYTES
-from rammer_ir.scheduling.program_checks import check_accesses, check_arena, check_pins, check_tasks, pinned_bytes
+from rammer_ir.scheduling.loops import runs_in
+from rammer_ir.scheduling.program_checks import (
+    check_accesses,
+    check_arena,
+    check_launch_order,
+    check_pins,
+    check_tasks,
+    pinned_bytes,
+)
 from rammer_ir.scheduling.program_form import ProgramForm, device_of, programs_of, read_program
 from rammer_ir.scheduling.proof import prove_launch
 
@@ -23,9 +31,10 @@ class VerifyProgram(Pass):
     Proves that every program does what its text order does, and fits its device; refuses it in one line if not.
 
     Tasks are complete and placed on vEUs that exist. Waits are satisfied by earlier text, so that nothing deadlocks.
-    Conflicting accesses to the same bytes are ordered by happens-before, for all run-time lengths. Counters and words
-    are not reused. Buffers that share bytes are not in use at the same time. vEUs, threads, registers and shared memory
-    are within the device's.
+    Conflicting accesses to the same bytes are ordered by happens-before, for all run-time lengths: inside a launch by
+    waits and barriers, between launches by the order that the program asks for. Counters and words are not reused.
+    Buffers that share bytes are not in use at the same time. vEUs, threads, registers and shared memory are within the
+    device's.
     """
 
     name = "verify-program"
@@ -42,6 +51,7 @@ class VerifyProgram(Pass):
             check_tasks(form)
             check_accesses(form)
             check_pins(form)
+            check_launch_order(form)
             check_arena(form)
             for launch in launches:
                 prove_launch(form, launch)
@@ -77,8 +87,8 @@ def _check_budget(launch: LaunchOp, device: DeviceOp) -> None:
 
 def _check_bodies(form: ProgramForm, launch: LaunchOp, bodies: Mapping[str, BodyNeeds]) -> None:
     """The launch has what the bodies of its kernels need."""
-    for run in form.runs.values():
-        if not launch.is_ancestor(run.op) or run.kernel.implementation is None:
+    for run in runs_in(form, launch):
+        if run.kernel.implementation is None:
             continue
         name = run.kernel.implementation.string_value()
         needs = bodies.get(name)

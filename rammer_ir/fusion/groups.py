@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from xdsl.ir import Block, Operation
+from xdsl.ir import Block, Operation, SSAValue
 
 from rammer_ir.block_order import operands_in_block
-from rammer_ir.dialects.rop import GenericOp
+from rammer_ir.dialects.rop import GenericOp, ScanOp
 from rammer_ir.fusion.kinds import Kind, kind_of
 from rammer_ir.fusion.legality import is_legal
 
@@ -114,8 +114,24 @@ class _Grouping:
 
 
 def _depths(block: Block) -> dict[Operation, int]:
-    """For each op of the block, the number of ops on the longest path to it."""
+    """
+    For each op of the block, the number of ops on the longest path to it.
+
+    In a scan, a path from what the step before hands on is longer than any other.
+    """
     depths: dict[Operation, int] = {}
+    handed_on = _carried_arguments(block)
+    longest = len(list(block.ops))
     for op in block.ops:
-        depths[op] = 1 + max((depths[before] for before in operands_in_block(op, block)), default=0)
+        before = [depths[other] for other in operands_in_block(op, block)]
+        is_handed_on = any(value in handed_on for value in op.operands)
+        depths[op] = 1 + max(before, default=0) + (longest if is_handed_on else 0)
     return depths
+
+
+def _carried_arguments(block: Block) -> Sequence[SSAValue]:
+    scan = block.parent_op()
+    if not isinstance(scan, ScanOp):
+        return ()
+    first = 1 + len(scan.scanned)
+    return block.args[first : first + len(scan.carried)]

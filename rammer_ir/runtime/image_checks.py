@@ -38,6 +38,7 @@ def check_tables(image: ProgramImage) -> None:
     for launch in image.launches:
         _check_launch(image, launch, depths)
     _check_host_loops(image)
+    _check_launch_order(image)
     check_descriptors(image)
     _check_weights(image)
 
@@ -142,6 +143,17 @@ def _check_host_loops(image: ProgramImage) -> None:
         is_known = loop.scalar is None or loop.scalar in image.scalars
         _check(is_known, image, f"the host's loop over launches from {loop.first} has no scalar {loop.scalar!r}")
         end = loop.first + loop.count
+
+
+def _check_launch_order(image: ProgramImage) -> None:
+    """Launches come after earlier ones; those in loops are in line."""
+    in_loops = {number for loop in image.host_loops for number in range(loop.first, loop.first + loop.count)}
+    for number, launch in enumerate(image.launches):
+        after = launch.after or ()
+        wrong = [other for other in after if not 0 <= other < number]
+        _check(not wrong, image, f"launch {launch.name!r} comes after launch {wrong[:1]}, which is no earlier one")
+        in_line = launch.after is None or number not in in_loops
+        _check(in_line, image, f"launch {launch.name!r} stands in a loop and names the launches before it")
 
 
 def _first_launch(loop: HostLoop) -> int:

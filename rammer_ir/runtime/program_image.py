@@ -8,7 +8,7 @@ A program is a sequence of *launches*.  In a launch each vEU executes its own
 instruction is eight ``int32`` words, the first of which is its :class:`Opcode`:
 
 ========= ====================================================================
-RUN       body, descriptor, first task, task count, task step
+RUN       body, descriptor, first task, task count, task step, iteration
 BARRIER   barrier, participants
 WAIT      first counter, counters, threshold, threshold per iteration, event
 SIGNAL    counter
@@ -19,7 +19,8 @@ END
 ========= ====================================================================
 
 - ``RUN`` calls body number *body* for tasks ``first + i * step``.  *descriptor*
-  is an index into the word table :attr:`ProgramImage.descriptors`.
+  is an index into the word table :attr:`ProgramImage.descriptors`. *iteration*
+  is added to the loop index.
 - ``BARRIER`` is the *n*-th meeting of *participants* vEUs at counter *barrier*,
   where *n* counts the meetings this vEU had at it in this launch.
 - ``WAIT`` polls until each of the counters has reached
@@ -127,6 +128,8 @@ class LaunchImage:
     `threads` are those of the compute role; `service_threads` follow them.
     Sizes are bytes: a vEU has `ring_slots` slots of `ring_slot_bytes`, scratch
     shared memory of its bodies, and pinned shared memory, in this order.
+    `after` are the numbers of the launches after which it comes; None stands
+    for all before it. Unless `is_cooperative`, its vEUs never wait for each other.
     """
 
     name: str
@@ -138,6 +141,8 @@ class LaunchImage:
     ring_slot_bytes: int
     scratch_bytes: int
     pinned_bytes: int
+    after: tuple[int, ...] | None = None
+    is_cooperative: bool = True
 
     @property
     def veus(self) -> int:

@@ -12,6 +12,9 @@ Integers = NDArray[np.int64]
 PAIRS_AT_ONCE = 1 << 21
 """Candidate pairs that a search holds in memory at a time."""
 
+FEW_PAIRS = 1 << 10
+"""So few pairs are compared one by one: that is faster than to look for candidates."""
+
 
 @dataclass(frozen=True)
 class Boxes:
@@ -62,6 +65,8 @@ class Boxes:
 
     def hull(self) -> "Boxes":
         """The smallest box around all that are not empty: one box, or none."""
+        if len(self) == 1 and (self.low < self.high).all():
+            return self
         full = self.take(np.flatnonzero(~self.empty()))
         if len(full) == 0:
             return full
@@ -88,6 +93,9 @@ def overlapping_pairs(first: Boxes, second: Boxes) -> Iterator[tuple[Integers, I
 
     Candidates come from the dimension that excludes most; its search is a sort and two binary searches.
     """
+    if len(first) * len(second) <= FEW_PAIRS:
+        yield from _pairs_of_few(first, second)
+        return
     numbers = np.flatnonzero(~first.empty())
     others = np.flatnonzero(~second.empty())
     first, second = first.take(numbers), second.take(others)
@@ -111,6 +119,15 @@ def overlapping_pairs(first: Boxes, second: Boxes) -> Iterator[tuple[Integers, I
         if meet.any():
             yield numbers[i[meet]], others[j[meet]]
         begin = end
+
+
+def _pairs_of_few(first: Boxes, second: Boxes) -> Iterator[tuple[Integers, Integers]]:
+    low = np.maximum(first.low[:, None], second.low[None])
+    high = np.minimum(first.high[:, None], second.high[None])
+    # The common part of boxes is empty if one of them is.
+    i, j = np.nonzero((low < high).all(axis=2))
+    if len(i):
+        yield i, j
 
 
 def _candidates(first: Boxes, second: Boxes) -> tuple[Integers, Integers, Integers]:

@@ -5,38 +5,56 @@ from numpy.typing import NDArray
 
 from rammer_ir.scheduling.boxes import Boxes, Integers, overlapping_pairs
 
+Meetings = NDArray[np.bool_]
+"""Which buffers are in use at the same time, and so must not share bytes: a symmetric matrix of shape [n, n]."""
+
 ATTEMPTS = 64
 """How often an order of the buffers is improved."""
 
 
-def plan_offsets(sizes: Integers, first: Integers, last: Integers, alignment: int) -> Integers:
+def plan_offsets(sizes: Integers, meets: Meetings, alignment: int, bound: int) -> Integers:
     """
-    The offset in bytes of each buffer of `sizes` bytes, in use from time `first` to time `last`, both included.
+    The offset in bytes of each of n buffers of `sizes` bytes.
 
-    Buffers are placed one after another, each where it fits best among those in use at the same time. Several orders
-    are tried; while the arena is larger than what lives at one time, a buffer that ends highest is placed earlier.
-    All arrays have the shape [n].
+    Buffers are placed one after another, each where it fits best among those that it meets. Several orders are tried;
+    while the arena is larger than `bound`, below which none can be, a buffer that ends highest is placed earlier.
     """
-    padded = -(-sizes // alignment) * alignment
-    meets = (first[:, None] <= last[None, :]) & (first[None, :] <= last[:, None])
-    bound = most_alive(padded, first, last)
-    duration = last - first + 1
+    padded = aligned_sizes(sizes, alignment)
+    crowd = meets @ padded
     orders = [
-        np.lexsort((first, -padded)),
-        np.lexsort((-padded, -duration)),
-        np.argsort(-(padded * duration), kind="stable"),
-        np.lexsort((-padded, first)),
+        np.argsort(-padded, kind="stable"),
+        np.lexsort((-padded, -crowd)),
+        np.argsort(-(padded * crowd), kind="stable"),
+        np.arange(len(padded)),
     ]
-    plans = [(_place(padded, meets, order), order) for order in orders]
-    offsets, order = min(plans, key=lambda plan: _extent(plan[0], padded))
+    best: tuple[int, Integers, Integers] | None = None
+    for order in orders:
+        offsets = _place(padded, meets, order)
+        extent = _extent(offsets, padded)
+        if best is None or extent < best[0]:
+            best = extent, offsets, order
+        if extent <= bound:
+            return offsets
+    assert best is not None
+    extent, offsets, order = best
     for _ in range(ATTEMPTS):
-        if _extent(offsets, padded) <= bound:
-            break
         order = _highest_first(offsets, padded, order)
         candidate = _place(padded, meets, order)
-        if _extent(candidate, padded) < _extent(offsets, padded):
-            offsets = candidate
+        if _extent(candidate, padded) < extent:
+            extent, offsets = _extent(candidate, padded), candidate
+        if extent <= bound:
+            break
     return offsets
+
+
+def aligned_sizes(sizes: Integers, alignment: int) -> Integers:
+    """The sizes, rounded up."""
+    return -(-sizes // alignment) * alignment
+
+
+def meetings(first: Integers, last: Integers) -> Meetings:
+    """Which buffers meet that are in use from time `first` to time `last`, both included and of shape [n]."""
+    return (first[:, None] <= last[None, :]) & (first[None, :] <= last[:, None])
 
 
 def most_alive(sizes: Integers, first: Integers, last: Integers) -> int:
@@ -49,11 +67,11 @@ def most_alive(sizes: Integers, first: Integers, last: Integers) -> int:
     return int(np.cumsum(change).max())
 
 
-def find_overlap(offsets: Integers, sizes: Integers, first: Integers, last: Integers) -> tuple[int, int] | None:
-    """Two buffers that share bytes at some time, if there are any."""
-    areas = Boxes(np.stack([first, offsets], axis=1), np.stack([last + 1, offsets + sizes], axis=1))
-    for i, j in overlapping_pairs(areas, areas):
-        k = np.flatnonzero(i < j)
+def find_overlap(offsets: Integers, sizes: Integers, meets: Meetings) -> tuple[int, int] | None:
+    """Two buffers that meet and share bytes, if there are any."""
+    spans = Boxes.spans(offsets, offsets + sizes)
+    for i, j in overlapping_pairs(spans, spans):
+        k = np.flatnonzero((i < j) & meets[i, j])
         if len(k):
             return int(i[k[0]]), int(j[k[0]])
     return None
@@ -70,13 +88,13 @@ def _highest_first(offsets: Integers, sizes: Integers, order: Integers) -> Integ
     return np.insert(np.delete(order, place), place // 2, highest)
 
 
-def _place(sizes: Integers, meets: NDArray[np.bool_], order: Integers) -> Integers:
+def _place(sizes: Integers, meets: Meetings, order: Integers) -> Integers:
     offsets = np.zeros(len(sizes), np.int64)
-    placed: list[int] = []
+    placed = np.zeros(len(sizes), np.bool_)
     for buffer in order.tolist():
-        others = np.array([other for other in placed if meets[buffer, other]], np.int64)
+        others = np.flatnonzero(meets[buffer] & placed)
         offsets[buffer] = _best_fit(int(sizes[buffer]), offsets[others], sizes[others])
-        placed.append(buffer)
+        placed[buffer] = True
     return offsets
 
 

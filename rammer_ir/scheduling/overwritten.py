@@ -9,11 +9,11 @@ from rammer_ir.dialects.rtask import KernelOp
 from rammer_ir.errors import PassError
 from rammer_ir.locations import describe_op
 from rammer_ir.scheduling.boxes import Boxes
+from rammer_ir.scheduling.dependencies import accesses_conflict
 from rammer_ir.scheduling.dispatch_form import BlockForm, operands_of, read_block
 from rammer_ir.scheduling.program_form import shape_of
 from rammer_ir.scheduling.schedule import Access
 from rammer_ir.scheduling.storage import storage_of
-from rammer_ir.scheduling.wavefront import accesses_conflict
 
 
 def check_not_overwritten(block: Block, kernels: Mapping[str, KernelOp]) -> None:

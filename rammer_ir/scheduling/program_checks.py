@@ -7,12 +7,13 @@ from xdsl.dialects.builtin import SymbolRefAttr
 from xdsl.ir import SSAValue
 
 from rammer_ir.dialects.rtask import BoxAttr
-from rammer_ir.dialects.vdevice import ForOp, LaunchOp, PinOp, enclosing_veus
+from rammer_ir.dialects.vdevice import ForOp, LaunchOp, PinOp, RunOp, enclosing_veus
 from rammer_ir.errors import VerificationError
 from rammer_ir.locations import describe_op
 from rammer_ir.runtime.program_image import ALIGNMENT
 from rammer_ir.scheduling.boxes import Integers
 from rammer_ir.scheduling.budget import PIN_ALIGNMENT, aligned
+from rammer_ir.scheduling.dependencies import find_unordered, happens_before
 from rammer_ir.scheduling.lifetimes import lifetimes
 from rammer_ir.scheduling.maps import periodicity
 from rammer_ir.scheduling.memory_plan import find_overlap
@@ -26,6 +27,7 @@ from rammer_ir.scheduling.program_form import (
     shape_of,
     task_boxes,
 )
+from rammer_ir.scheduling.stages import Stage, accesses_of, stage_order, stages_of
 
 Use = tuple[SymbolRefAttr, tuple[SSAValue, ...], ForOp | None]
 """One use of a kernel: runs that share kernel, operands and loop are parts of it."""
@@ -81,11 +83,10 @@ def _memory(form: ProgramForm, value: SSAValue) -> ProgramMemory:
 
 def check_arena(form: ProgramForm) -> None:
     """Every buffer lies in the arena, aligned, and shares bytes only with what is not in use meanwhile."""
-    lives = lifetimes(form)
-    numbers = [number for number, memory in enumerate(form.memories) if memory.buffer is not None and number in lives]
+    lives = lifetimes(form).of_buffers(form)
+    buffers = [form.memories[number] for number in lives.memories]
     end = 0
-    for number in numbers:
-        memory = form.memories[number]
+    for memory in buffers:
         buffer = memory.buffer
         if buffer is None or buffer.offset is None:
             raise VerificationError(f"{memory.name} has no offset: run plan-memory", location=describe_op(form.op))
@@ -96,19 +97,32 @@ def check_arena(form: ProgramForm) -> None:
         raise VerificationError(
             f"buffers take {end} bytes of an arena of {form.op.arena_bytes or 0}", location=describe_op(form.op)
         )
-    offsets, sizes, first, last = (
-        np.array(column, np.int64).reshape(len(numbers))
-        for column in (
-            [form.memories[number].memory.address for number in numbers],
-            [form.memories[number].memory.bytes for number in numbers],
-            [lives[number].positions[0] for number in numbers],
-            [lives[number].positions[1] for number in numbers],
-        )
-    )
-    shared = find_overlap(offsets, sizes, first, last)
+    offsets = np.array([memory.memory.address for memory in buffers], np.int64)
+    sizes = np.array([memory.memory.bytes for memory in buffers], np.int64)
+    parted = lives.parted_by_text()
+    shared = find_overlap(offsets, sizes, ~(parted | parted.T))
     if shared is not None:
-        one, other = (form.memories[numbers[k]].name for k in shared)
+        one, other = (buffers[k].name for k in shared)
         raise VerificationError(f"{one} and {other} share bytes while both are in use", location=describe_op(form.op))
+
+
+def check_launch_order(form: ProgramForm) -> None:
+    """Launches that may run at the same time do not conflict in any memory; raises VerificationError."""
+    stages = stages_of(form.op)
+    order = happens_before(stage_order(stages))
+    if order.sum() == len(stages) * (len(stages) - 1) // 2:
+        return
+    race = find_unordered([accesses_of(form, stage) for stage in stages], order)
+    if race is not None:
+        first, second = (_first_kernel(stages[number]) for number in race[:2])
+        raise VerificationError(
+            f"race on {form.memories[race[2]].name}: nothing orders the launch of @{first} and that of @{second}",
+            location=describe_op(stages[race[1]]),
+        )
+
+
+def _first_kernel(stage: Stage) -> str:
+    return next(op.kernel.string_value() for op in stage.walk() if isinstance(op, RunOp))
 
 
 def pinned_bytes(launch: LaunchOp) -> int:

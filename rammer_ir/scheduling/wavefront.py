@@ -4,17 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rammer_ir.scheduling.boxes import overlapping_pairs
+from rammer_ir.scheduling.dependencies import dependencies, levels
 from rammer_ir.scheduling.schedule import Access
-
-
-def accesses_conflict(first: Access, second: Access) -> bool:
-    """Whether the two touch a common element, and one writes."""
-    if first.memory != second.memory or not (first.write or second.write):
-        return False
-    if next(overlapping_pairs(first.boxes.hull(), second.boxes.hull()), None) is None:
-        return False
-    return next(overlapping_pairs(first.boxes, second.boxes), None) is not None
 
 
 def wave_numbers(nodes: Sequence[Sequence[Access]]) -> list[int]:
@@ -24,18 +15,7 @@ def wave_numbers(nodes: Sequence[Sequence[Access]]) -> list[int]:
     A node is in a later wave than every node before it with which it conflicts. Destination-passing chains cost
     nothing: nodes that write disjoint boxes of one memory do not conflict.
     """
-    waves: list[int] = []
-    seen: dict[int, list[tuple[int, Access]]] = {}
-    for accesses in nodes:
-        wave = 0
-        for access in accesses:
-            for earlier, other in seen.get(access.memory, ()):
-                if earlier >= wave and accesses_conflict(other, access):
-                    wave = earlier + 1
-        waves.append(wave)
-        for access in accesses:
-            seen.setdefault(access.memory, []).append((wave, access))
-    return waves
+    return levels(dependencies(nodes))
 
 
 def balanced_offsets(tasks: Sequence[int], costs: Sequence[float], veus: int) -> list[int]:

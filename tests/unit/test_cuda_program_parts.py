@@ -10,7 +10,6 @@ from rammer_ir.runtime.cuda.arguments import FixedArguments, LaunchArguments
 from rammer_ir.runtime.cuda.arrays import LEGACY_STREAM, foreign_array
 from rammer_ir.runtime.cuda.checks import check_image
 from rammer_ir.runtime.cuda.failure import FailureRecord, failure_error
-from rammer_ir.runtime.cuda.launcher import launch_order
 from rammer_ir.runtime.cuda.layout import geometry
 from rammer_ir.runtime.program_image import Binding, Body, Event, HostLoop, Opcode, ProgramImage
 from rammer_ir.testing.program_images import ImageBuilder, Loop, Operand, barrier, pin, signal, wait
@@ -117,12 +116,6 @@ def test_names_of_bodies_differ() -> None:
     image = program()
     with pytest.raises(VerificationError, match="two kernel bodies have the same name"):
         check_image(replace(image, bodies=image.bodies * 2))
-
-
-def test_host_loops_repeat_the_launches_they_span() -> None:
-    image = program(launches=5)
-    assert list(launch_order(image, [2])) == [(0, 0), (1, 0), (2, 0), (1, 1), (2, 1), (3, 0), (4, 0)]
-    assert list(launch_order(image, [0])) == [(0, 0), (3, 0), (4, 0)]
 
 
 def test_arguments_as_the_device_reads_them() -> None:

@@ -92,6 +92,73 @@ def test_loop_of_the_host() -> None:
     np.testing.assert_allclose(run(image, {"n": 5}), X + 12, rtol=1e-6)
 
 
+ROWS = """
+rtask.kernel @row grid [2] loops 1 reads [#rtask.box<(i)[t] -> (t * 2 + i) by [1]>]
+    writes [#rtask.box<(i)[t] -> (t * 2 + i) by [1]>] {
+^bb0(%i: index, %t: index, %x: tensor<4xf32>, %y: tensor<4xf32>):
+  rtask.yield %y : tensor<4xf32>
+} implementation @row_block []
+block.body @row_block threads 32 {
+^bb0(%task: index, %t: index, %x: memref<?xf32, "global">, %y: memref<?xf32, "global">):
+  %n = arith.constant 1 : index
+  %two = arith.constant 2 : index
+  %one = arith.constant 1.0 : f32
+  %begin = arith.muli %t, %two : index
+  %place = arith.addi %begin, %task : index
+  block.parallel thread (%i) in %n {
+    %v = memref.load %x[%place] : memref<?xf32, "global">
+    %w = arith.addf %v, %one : f32
+    memref.store %w, %y[%place] : memref<?xf32, "global">
+  }
+  block.yield
+}
+"""
+
+
+def row(at: str, rest: str = "") -> str:
+    """A run of two elements of x, those at a loop index."""
+    place = "place affine_map<(i) -> (i)>"
+    return f"vdevice.run @row tasks [0, 2] {place} ins(%x : memref<4xf32>) outs(%y : memref<4xf32>) at(%{at}) {rest}\n"
+
+
+def test_runs_at_a_constant() -> None:
+    """What is unrolled has constants for loop indices: its instructions say the iteration."""
+    body = f"""
+      %zero = arith.constant 0 : index
+      %one = arith.constant 1 : index
+      {LAUNCH} {{ {row("zero")} {row("one")} }}
+    """
+    image = encode(steps(body, HOST + ROWS))
+    np.testing.assert_allclose(run(image, {"n": 0}), X + 1, rtol=1e-6)
+    runs = image.instructions[image.instructions[:, 0] == Opcode.RUN]
+    assert runs[:, 6].tolist() == [0, 1, 0, 1]
+
+
+def test_waits_and_signals_at_a_constant() -> None:
+    body = f"""
+      %one = arith.constant 1 : index
+      {LAUNCH} {{
+        %e = vdevice.event : !vdevice.event<2>
+        {row("one", "signals(%e affine_map<(i)[t] -> (t)> : !vdevice.event<2>)")}
+        {row("one", "waits(%e affine_map<(i)[t] -> (t, 1, t + 1)> : !vdevice.event<2>)")}
+      }}
+    """
+    table = encode(steps(body, HOST + ROWS)).instructions
+    assert table[table[:, 0] == Opcode.SIGNAL, 1].tolist() == [1, 1]
+    assert table[table[:, 0] == Opcode.WAIT, 1:5].tolist() == [[1, 1, 2, 0]] * 2
+
+
+def test_a_constant_is_no_index_in_a_loop() -> None:
+    body = f"""
+      %one = arith.constant 1 : index
+      vdevice.for %t in %three {{
+        {LAUNCH} {{ {row("one")} }}
+      }}
+    """
+    with pytest.raises(CompileError, match="or a constant outside of loops"):
+        encode(steps(body, HOST + ROWS))
+
+
 def test_loop_of_a_launch_and_barriers() -> None:
     image = encode(
         steps(

@@ -11,10 +11,11 @@ from xdsl.ir.affine import AffineBinaryOpExpr, AffineBinaryOpKind, AffineExpr, A
 from rammer_ir.scheduling import boxes as boxes_module
 from rammer_ir.scheduling.boxes import Boxes, Integers, covered_volumes, overlapping_pairs
 from rammer_ir.scheduling.budget import registers_per_thread, ring_slots
+from rammer_ir.scheduling.dependencies import accesses_conflict
 from rammer_ir.scheduling.maps import evaluate, grid_points, periodicity
-from rammer_ir.scheduling.memory_plan import find_overlap, most_alive, plan_offsets
+from rammer_ir.scheduling.memory_plan import aligned_sizes, find_overlap, meetings, most_alive, plan_offsets
 from rammer_ir.scheduling.schedule import Access
-from rammer_ir.scheduling.wavefront import accesses_conflict, balanced_offsets, wave_numbers
+from rammer_ir.scheduling.wavefront import balanced_offsets, wave_numbers
 
 SHAPE = (5, 4)
 
@@ -31,10 +32,11 @@ def cells(boxes: Boxes, number: int) -> set[tuple[int, ...]]:
     return set(product(*(range(a, b) for a, b in zip(low, high, strict=True))))
 
 
-@given(some_boxes(), some_boxes(), st.integers(1, 8))
-def test_overlapping_pairs(first: Boxes, second: Boxes, at_once: int) -> None:
+@given(some_boxes(), some_boxes(), st.integers(1, 8), st.sampled_from([0, 20, 100]))
+def test_overlapping_pairs(first: Boxes, second: Boxes, at_once: int, few: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(boxes_module, "PAIRS_AT_ONCE", at_once)
+        patch.setattr(boxes_module, "FEW_PAIRS", few)
         found = [pair for i, j in overlapping_pairs(first, second) for pair in zip(i.tolist(), j.tolist(), strict=True)]
     expected = {(i, j) for i in range(len(first)) for j in range(len(second)) if cells(first, i) & cells(second, j)}
     assert len(found) == len(set(found))
@@ -121,9 +123,9 @@ def buffers(draw: st.DrawFn) -> tuple[Integers, Integers, Integers]:
 @given(buffers())
 def test_planned_buffers_do_not_meet(case: tuple[Integers, Integers, Integers]) -> None:
     sizes, first, last = case
-    offsets = plan_offsets(sizes, first, last, 256)
+    offsets = plan_offsets(sizes, meetings(first, last), 256, bound=0)
     assert (offsets % 256 == 0).all()
-    assert find_overlap(offsets, sizes, first, last) is None
+    assert find_overlap(offsets, sizes, meetings(first, last)) is None
     for i in range(len(sizes)):
         for j in range(i):
             together = first[i] <= last[j] and first[j] <= last[i]
@@ -142,7 +144,7 @@ def test_overlap_is_found(case: tuple[Integers, Integers, Integers], data: st.Da
         for i in range(len(sizes))
         for j in range(i)
     )
-    assert (find_overlap(offsets, sizes, first, last) is not None) == expected
+    assert (find_overlap(offsets, sizes, meetings(first, last)) is not None) == expected
 
 
 @settings(max_examples=60)
@@ -158,10 +160,11 @@ def test_plans_of_networks_are_tight(layers: list[tuple[int, int, int]]) -> None
             first.append(number)
             last.append(number + (skip if part == 0 else 1))
     bytes_, begin, end = (np.array(column, np.int64) for column in (sizes, first, last))
-    padded = -(-bytes_ // 256) * 256
-    offsets = plan_offsets(bytes_, begin, end, 256)
-    assert find_overlap(offsets, bytes_, begin, end) is None
-    assert int((offsets + padded).max()) <= 1.2 * most_alive(padded, begin, end)
+    padded, meets = aligned_sizes(bytes_, 256), meetings(begin, end)
+    bound = most_alive(padded, begin, end)
+    offsets = plan_offsets(bytes_, meets, 256, bound)
+    assert find_overlap(offsets, bytes_, meets) is None
+    assert int((offsets + padded).max()) <= 1.2 * bound
 
 
 @st.composite

@@ -1,6 +1,6 @@
 """The kernels of a program on a device, with the memory that is theirs alone: tables, counters, the failure record."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,8 +11,10 @@ from rammer_ir.runtime.cuda.build import BuiltKernel, BuiltProgram
 from rammer_ir.runtime.cuda.dispatcher import KERNEL_NAME
 from rammer_ir.runtime.cuda.driver import Device
 from rammer_ir.runtime.cuda.failure import FailureRecord
+from rammer_ir.runtime.cuda.graph import GraphCache, KernelGraph
 from rammer_ir.runtime.cuda.layout import WINDOW_INSTRUCTIONS, bank_bytes
 from rammer_ir.runtime.cuda.memory import DeviceMemory, MappedMemory
+from rammer_ir.runtime.launch_graph import LaunchNode, launch_graph, launch_order
 from rammer_ir.runtime.program_image import INSTRUCTION_WORDS, LaunchImage, ProgramImage
 
 _CONTROL_BYTES: Final = 256
@@ -36,19 +38,43 @@ class Launcher:
         self._counters: Final = DeviceMemory(device, 2 * self._bank_bytes * len(image.launches))
         self._modules: Final[list[Any]] = []
         self._launches: Final[list[_Launch | None]] = [None] * len(image.launches)
+        self._is_graph: Final = any(launch.after is not None for launch in image.launches)
+        self._graph: Final = GraphCache()
         with device.current():
             for kernel in built.kernels:
                 self._load(kernel, round(timeout_seconds * 1e9))
 
     def submit(self, spaces: Sequence[int], scalars: Sequence[int], stream: Any) -> None:
-        """Enqueue one run of the program; the device's context must be current."""
+        """
+        Enqueue one run of the program: a launch after the other, or as a graph where launches name those before them.
+
+        The device's context must be current.
+        """
+        if self._is_graph:
+            key = tuple(spaces), tuple(scalars)
+            self._graph.get(key, lambda: self._build_graph(spaces, scalars)).submit(stream)
+            return
+        self._bind(spaces, scalars)
+        for number, iteration in launch_order(self._image, scalars):
+            self._loaded(number).submit(iteration, stream)
+
+    def _bind(self, spaces: Sequence[int], scalars: Sequence[int]) -> None:
         for launch in self._launches:
             if launch is not None:
                 launch.arguments.bind(spaces, scalars)
-        for number, iteration in launch_order(self._image, scalars):
-            launch = self._launches[number]
-            if launch is not None:
-                launch.submit(iteration, stream)
+
+    def _loaded(self, number: int) -> "_Launch":
+        launch = self._launches[number]
+        assert launch is not None
+        return launch
+
+    def _build_graph(self, spaces: Sequence[int], scalars: Sequence[int]) -> KernelGraph:
+        self._bind(spaces, scalars)
+        graph = KernelGraph(self._device)
+        for node in launch_graph(self._image, scalars):
+            self._loaded(node.launch).add_to(graph, node)
+        graph.instantiate()
+        return graph
 
     def failure(self) -> FailureRecord | None:
         """What failed, once all that was submitted has ended."""
@@ -64,6 +90,7 @@ class Launcher:
     def close(self) -> None:
         """Unload the kernels and free the memory."""
         with self._device.current():
+            self._graph.close()
             for module in self._modules:
                 self._device.driver.cuModuleUnload(module)
         self._modules.clear()
@@ -129,6 +156,7 @@ class Launcher:
             threads=shape.block_threads,
             shared_bytes=shape.shared_bytes,
             arguments=LaunchArguments(fixed, shape, launch.streams),
+            is_cooperative=launch.is_cooperative,
         )
 
 
@@ -136,32 +164,41 @@ class _Launch:
     """One kernel launch, ready to be submitted."""
 
     def __init__(
-        self, *, device: Device, function: Any, veus: int, threads: int, shared_bytes: int, arguments: LaunchArguments
+        self,
+        *,
+        device: Device,
+        function: Any,
+        veus: int,
+        threads: int,
+        shared_bytes: int,
+        arguments: LaunchArguments,
+        is_cooperative: bool,
     ):
         self.arguments: Final = arguments
         self._device: Final = device
-        self._form: Final = (function, veus, 1, 1, threads, 1, 1, shared_bytes)
+        self._function: Final = function
+        self._veus: Final = veus
+        self._threads: Final = threads
+        self._shared_bytes: Final = shared_bytes
+        self._is_cooperative: Final = is_cooperative
 
     def submit(self, iteration: int, stream: Any) -> None:
         self.arguments.set_iteration(iteration)
-        self._device.driver.cuLaunchCooperativeKernel(*self._form, stream, self.arguments.pointer)
+        form = (self._function, self._veus, 1, 1, self._threads, 1, 1, self._shared_bytes)
+        self._device.driver.cuLaunchCooperativeKernel(*form, stream, self.arguments.pointer)
 
-
-def launch_order(image: ProgramImage, scalars: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """(Launch, loop index) in the order of submission: host loops repeat the launches they span."""
-    loops = {loop.first: loop for loop in image.host_loops}
-    number = 0
-    while number < len(image.launches):
-        loop = loops.get(number)
-        if loop is None:
-            yield number, 0
-            number += 1
-            continue
-        iterations = loop.iterations if loop.scalar is None else scalars[image.scalars.index(loop.scalar)]
-        for iteration in range(iterations):
-            for repeated in range(loop.first, loop.first + loop.count):
-                yield repeated, iteration
-        number = loop.first + loop.count
+    def add_to(self, graph: KernelGraph, node: LaunchNode) -> None:
+        """As a node of a graph. Blocks that never wait for each other need not all be resident at once there."""
+        self.arguments.set_iteration(node.iteration)
+        graph.add(
+            self._function,
+            blocks=self._veus,
+            threads=self._threads,
+            shared_bytes=self._shared_bytes,
+            arguments=self.arguments.pointer,
+            after=node.after,
+            is_cooperative=self._is_cooperative,
+        )
 
 
 def _padded_instructions(image: ProgramImage) -> "np.ndarray[tuple[int, int], np.dtype[np.int32]]":

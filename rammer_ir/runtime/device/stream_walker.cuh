@@ -36,9 +36,11 @@ class Walker {
 
   // Writes the instruction that next() gave last; a RUN with its operands and parameters at this loop index.
   RAMMER_DEVICE void write(Entry* entry, const Instruction& instruction, int task) {
-    if (instruction.words[0] == RUN) resolve(cached(instruction.words[2]), entry);
+    // Only a RUN has a sixth operand.
+    const int iteration = iteration_ + instruction.words[6];
+    if (instruction.words[0] == RUN) resolve(cached(instruction.words[2]), iteration, entry);
     if (lane() < 8) entry->instruction.words[lane()] = reinterpret_cast<const int*>(window_entry(place_))[lane()];
-    if (lane() == 0) *reinterpret_cast<int4*>(&entry->place) = make_int4(place_, iteration_, task, iteration_);
+    if (lane() == 0) *reinterpret_cast<int4*>(&entry->place) = make_int4(place_, iteration, task, iteration);
     __syncwarp();
   }
 
@@ -63,12 +65,12 @@ class Walker {
   }
 
   // What lies beyond a descriptor's own operands and parameters is copied too: that costs less than to ask.
-  RAMMER_DEVICE void resolve(const Descriptor* cached, Entry* entry) {
+  RAMMER_DEVICE void resolve(const Descriptor* cached, int iteration, Entry* entry) {
 #pragma unroll
     for (int first = 0; first < operands_maximum; first += 32) {
       const int i = first + lane();
       if (i < operands_maximum) {
-        const long long moved = static_cast<long long>(cached->bytes_per_iteration[i]) * iteration_;
+        const long long moved = static_cast<long long>(cached->bytes_per_iteration[i]) * iteration;
         entry->operands[i] = reinterpret_cast<void*>(cached->bases[i] + moved);
       }
     }

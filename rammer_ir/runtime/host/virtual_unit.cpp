@@ -79,8 +79,8 @@ void VirtualUnit::run(const int32_t* words) {
     const int32_t first = words[3];
     const int32_t count = words[4];
     const int32_t stride = words[5];
+    task.iteration = iteration + words[6];
     resolve(shared->tables.descriptors + words[2]);
-    task.iteration = iteration;
     for (int32_t i = 0; i < count && !shared->control.stopped(); ++i) {
         task.index = first + i * stride;
         run_task(body);
@@ -107,7 +107,7 @@ void VirtualUnit::resolve(const int32_t* descriptor) {
     const int32_t count = descriptor[0];
     const int32_t* words = descriptor + 4;
     for (int32_t i = 0; i < count; ++i, words += 4) {
-        operands[i] = spaces[words[0]] + offset(words + 2) + int64_t{iteration} * words[1];
+        operands[i] = spaces[words[0]] + offset(words + 2) + int64_t{task.iteration} * words[1];
     }
     task.operands = operands.data();
     task.parameters = words;

@@ -471,3 +471,30 @@ vdevice.launch veus 4 threads 32 service 0 ring 0 x 0 scratch 0 pinned 0 registe
   %e = vdevice.event : !vdevice.event<8>
   vdevice.run @k tasks [0, 4] place affine_map<(i) -> (i)> signals(%e affine_map<(i)[t] -> (t)> : !vdevice.event<8>)
 }
+
+// -----
+
+// CHECK: a launch that names the launches before it gives a token
+vdevice.device @d kind "host" veus 2 threads 1 shared 65536 registers 0
+vdevice.program @main on @d inputs 0 names ["y"] {
+^bb0(%y: memref<4xf32>):
+  %a = vdevice.launch veus 1 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 -> !vdevice.token {
+    vdevice.barrier
+  }
+  vdevice.launch after(%a) veus 1 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 {
+    vdevice.barrier
+  }
+}
+
+// -----
+
+// CHECK: a launch in a loop comes after all before it: it gives no token
+vdevice.device @d kind "host" veus 2 threads 1 shared 65536 registers 0
+vdevice.program @main on @d inputs 0 names ["y", "n"] {
+^bb0(%y: memref<4xf32>, %n: index):
+  vdevice.for %t in %n {
+    %a = vdevice.launch veus 1 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 -> !vdevice.token {
+      vdevice.barrier
+    }
+  }
+}

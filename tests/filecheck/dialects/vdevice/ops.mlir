@@ -38,6 +38,20 @@ vdevice.program @plain on @cpu inputs 0 names ["y"] {
   }
 }
 
+// Launches that come after those they name.
+vdevice.program @branches on @cpu inputs 0 names ["y"] {
+^bb0(%y: memref<4xf32>):
+  %a = vdevice.launch veus 1 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 -> !vdevice.token {
+    vdevice.barrier
+  }
+  %b = vdevice.launch after(%a) veus 2 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 -> !vdevice.token attributes {note} {
+    vdevice.barrier
+  }
+  %c = vdevice.launch after(%a, %b) veus 3 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 -> !vdevice.token {
+    vdevice.barrier
+  }
+}
+
 // CHECK:      vdevice.device @h100 kind "cuda" veus 132 threads 1024 shared 232448 registers 65536 rates {barrier_us = 1.020000e+00 : f64, slots = 4 : i64} source "measured on one H100 80GB HBM3"
 // CHECK:      vdevice.device @cpu kind "host" veus 8 threads 1 shared 0 registers 0 {note}
 // CHECK:      vdevice.program @main on @h100 inputs 1 names ["x", "y", "steps"] arena 4352 attributes {note} {
@@ -67,3 +81,8 @@ vdevice.program @plain on @cpu inputs 0 names ["y"] {
 // CHECK-NEXT:     }
 // CHECK-NEXT:   }
 // CHECK-NEXT: }
+
+// CHECK:      vdevice.program @branches on @cpu inputs 0 names ["y"] {
+// CHECK:        %a = vdevice.launch veus 1 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 -> !vdevice.token {
+// CHECK:        %b = vdevice.launch after(%a) veus 2 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 -> !vdevice.token attributes {note} {
+// CHECK:        %c = vdevice.launch after(%a, %b) veus 3 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 -> !vdevice.token {

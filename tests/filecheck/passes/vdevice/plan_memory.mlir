@@ -38,9 +38,10 @@ vdevice.program @main on @d inputs 1 names ["x", "y"] {
 
 // Without a barrier between them buffers do not share memory; words never do.
 // CHECK-LABEL: vdevice.program @main on @d inputs 1 names ["x", "y"] arena 768
-// CHECK-DAG:   %b = vdevice.buffer offset {{256|512}}
-// CHECK-DAG:   %c = vdevice.buffer offset {{256|512}}
-// CHECK-DAG:   %w = vdevice.buffer offset 0 : memref<32xf32, "words">
+// CHECK-NEXT:  ^bb
+// CHECK-NEXT:  %b = vdevice.buffer offset 0 :
+// CHECK-NEXT:  %c = vdevice.buffer offset 256 :
+// CHECK-NEXT:  %w = vdevice.buffer offset 512 : memref<32xf32, "words">
 vdevice.device @d kind "host" veus 2 threads 1 shared 65536 registers 0
 rtask.kernel @copy grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
 ^bb0(%i: index, %x: tensor<32xf32>, %y: tensor<32xf32>):

@@ -483,3 +483,77 @@ vdevice.program @main on @d inputs 1 names ["x", "y"] arena 256 {
     vdevice.run @copy tasks [2, 4] place affine_map<(i) -> (i mod 2)> ins(%x : memref<32xf32>) outs(%w : memref<32xf32, "words">)
   }
 }
+
+// -----
+
+// Nothing orders the two launches.
+// CHECK: race on buffer %b: nothing orders the launch of @copy and that of @blur
+vdevice.device @d kind "host" veus 2 threads 1 shared 65536 registers 0
+rtask.kernel @copy grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
+^bb0(%i: index, %x: tensor<32xf32>, %y: tensor<32xf32>):
+  rtask.yield %y : tensor<32xf32>
+}
+rtask.kernel @blur grid [4] reads [#rtask.box<(i) -> (i * 8 - 1) by [10]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
+^bb0(%i: index, %x: tensor<32xf32>, %y: tensor<32xf32>):
+  rtask.yield %y : tensor<32xf32>
+}
+vdevice.program @main on @d inputs 1 names ["x", "y"] arena 256 {
+^bb0(%x: memref<32xf32>, %y: memref<32xf32>):
+  %b = vdevice.buffer offset 0 : memref<32xf32, "global">
+  %0 = vdevice.launch veus 2 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 -> !vdevice.token {
+    vdevice.run @copy tasks [0, 4] place affine_map<(i) -> (i mod 2)> ins(%x : memref<32xf32>) outs(%b : memref<32xf32, "global">)
+  }
+  %1 = vdevice.launch veus 2 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 -> !vdevice.token {
+    vdevice.run @blur tasks [0, 4] place affine_map<(i) -> (i mod 2)> ins(%b : memref<32xf32, "global">) outs(%y : memref<32xf32>)
+  }
+}
+
+// -----
+
+// In the order of the text the first buffer is over when the third is written; but nothing orders those launches.
+// CHECK: buffer %b and buffer %d share bytes while both are in use
+vdevice.device @d kind "host" veus 2 threads 1 shared 65536 registers 0
+rtask.kernel @copy grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
+^bb0(%i: index, %x: tensor<32xf32>, %y: tensor<32xf32>):
+  rtask.yield %y : tensor<32xf32>
+}
+rtask.kernel @blur grid [4] reads [#rtask.box<(i) -> (i * 8 - 1) by [10]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
+^bb0(%i: index, %x: tensor<32xf32>, %y: tensor<32xf32>):
+  rtask.yield %y : tensor<32xf32>
+}
+vdevice.program @main on @d inputs 1 names ["x", "y", "z"] arena 512 {
+^bb0(%x: memref<32xf32>, %y: memref<32xf32>, %z: memref<32xf32>):
+  %b = vdevice.buffer offset 0 : memref<32xf32, "global">
+  %d = vdevice.buffer offset 0 : memref<32xf32, "global">
+  %0 = vdevice.launch veus 2 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 -> !vdevice.token {
+    vdevice.run @copy tasks [0, 4] place affine_map<(i) -> (i mod 2)> ins(%x : memref<32xf32>) outs(%b : memref<32xf32, "global">)
+  }
+  %1 = vdevice.launch after(%0) veus 2 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 -> !vdevice.token {
+    vdevice.run @blur tasks [0, 4] place affine_map<(i) -> (i mod 2)> ins(%b : memref<32xf32, "global">) outs(%y : memref<32xf32>)
+  }
+  %2 = vdevice.launch after(%0) veus 2 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 -> !vdevice.token {
+    vdevice.run @copy tasks [0, 4] place affine_map<(i) -> (i mod 2)> ins(%x : memref<32xf32>) outs(%d : memref<32xf32, "global">)
+  }
+  %3 = vdevice.launch after(%2) veus 2 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 -> !vdevice.token {
+    vdevice.run @blur tasks [0, 4] place affine_map<(i) -> (i mod 2)> ins(%d : memref<32xf32, "global">) outs(%z : memref<32xf32>)
+  }
+}
+
+// -----
+
+// CHECK: a launch comes after one that does not stand before it
+vdevice.device @d kind "host" veus 2 threads 1 shared 65536 registers 0
+rtask.kernel @copy grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
+^bb0(%i: index, %x: tensor<32xf32>, %y: tensor<32xf32>):
+  rtask.yield %y : tensor<32xf32>
+}
+rtask.kernel @blur grid [4] reads [#rtask.box<(i) -> (i * 8 - 1) by [10]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
+^bb0(%i: index, %x: tensor<32xf32>, %y: tensor<32xf32>):
+  rtask.yield %y : tensor<32xf32>
+}
+vdevice.program @main on @d inputs 1 names ["x", "y"] arena 256 {
+^bb0(%x: memref<32xf32>, %y: memref<32xf32>):
+  %0 = vdevice.launch after(%0) veus 2 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 -> !vdevice.token {
+    vdevice.run @blur tasks [0, 4] place affine_map<(i) -> (i mod 2)> ins(%x : memref<32xf32>) outs(%y : memref<32xf32>)
+  }
+}
