@@ -256,8 +256,7 @@ class PointCode:
     def _result_classes(self, generic: GenericOp) -> set[int]:
         """The classes on which a generic's results depend, among them the parts of split ones."""
         classes = set(self.classes_of(generic))
-        if self.plan.several is not None and self.plan.several >= len(self._classes.extents):
-            classes.add(self.plan.several)
+        classes.update(number for number in self.plan.groups if number >= len(self._classes.extents))
         return classes - set(self._classes.inner) if generic.reduction_dims() else classes
 
     def terms(self, generic: GenericOp, point: Point) -> Sequence[SSAValue]:

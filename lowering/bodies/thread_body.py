@@ -198,7 +198,7 @@ class _Writing:
     def _unit(self, number: int) -> int:
         """Indices of a kept class that one thread has."""
         unit = self.plan.width if number == self.plan.vector else 1
-        return unit * (self.plan.group if number == self.plan.several else 1)
+        return unit * self.plan.groups.get(number, 1)
 
     def _compute(self) -> None:
         self._prefetch_results()
@@ -209,9 +209,13 @@ class _Writing:
 
     def _kept_points(self) -> list[Point]:
         """The thread's points of kept classes, those along a vector next to each other."""
-        several = range(self.plan.group)
         lanes = range(self.plan.width if self.plan.vector in self.plan.kept else 1)
-        return [self._point({self.plan.several: p, self.plan.vector: e}) for p in several for e in lanes]
+        groups = self.plan.groups
+        return [
+            self._point({self.plan.vector: lane, **dict(zip(groups, indices, strict=True))})
+            for indices in product(*map(range, groups.values()))
+            for lane in lanes
+        ]
 
     def _point(self, distances: dict[int | None, int]) -> Point:
         return tuple(distances.get(number, 0) for number in range(len(self.plan.extents)))

@@ -1,6 +1,6 @@
 """How the points of a kernel are spread over threads: vectors, several points a thread, lanes that share reductions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -14,11 +14,14 @@ from rammer_ir.lowering.bodies.point_access import Access, Condition
 WIDTHS = (4, 2)
 """Elements of a vector, the best first."""
 
-MOST_POINTS = 4
-"""Vectors of results that one thread computes."""
+GROUPS = (4, 2)
+"""Vectors of results that one thread computes, the best first."""
 
-MOST_UNROLLED = 256
-"""Points that the code of one thread spells out."""
+WINDOW_GROUPS = ((2, 4), (1, 4), (2, 2), (1, 2))
+"""The same where windows overlap: those above each other, and those side by side."""
+
+MOST_UNROLLED = 800
+"""Terms that the code of one thread spells out."""
 
 MOST_IN_REGISTERS = 64
 """Elements of a row that one lane keeps."""
@@ -71,8 +74,8 @@ class ThreadPlan:
     What each thread computes.
 
     `extents` are those of the classes after merging neighbours (a merged class has extent 1) and splitting; `kept` and
-    `inner` the classes left, outermost first. A thread has `width` neighbouring indices of class `vector`, and all of
-    class `several`. `lanes` threads share the inner indices of a point; `step` points lie between them.
+    `inner` the classes left, outermost first. A thread has `width` neighbouring indices of class `vector`, and as
+    many of others as `groups` says. `lanes` threads share the inner indices of a point; `step` points lie between them.
     """
 
     accesses: Accesses
@@ -81,9 +84,7 @@ class ThreadPlan:
     inner: tuple[int, ...]
     vector: int | None
     width: int
-    several: int | None
-    group: int
-    """Indices of `several` that a thread has."""
+    groups: Mapping[int, int]
     lanes: int
     step: int
 
@@ -94,7 +95,7 @@ class ThreadPlan:
     @property
     def threads(self) -> int:
         """Iterations of the loop over threads."""
-        share = self.group * (self.width if self.vector in self.kept else 1)
+        share = prod(self.groups.values()) * (self.width if self.vector in self.kept else 1)
         return prod(self.extents[number] for number in self.kept) // share * self.lanes
 
 
@@ -183,14 +184,12 @@ class _Choice:
         if self.shared and vector in kept:
             step = self._step(kept, vector, width)
         lanes = WARP // step if self.shared else 1
-        plan = ThreadPlan(
-            self.accesses, tuple(self.extents), tuple(kept), tuple(inner), vector, width, None, 1, lanes, step
-        )
+        plan = ThreadPlan(self.accesses, tuple(self.extents), tuple(kept), tuple(inner), vector, width, {}, lanes, step)
         if lanes > 1:
             return plan
         if plan.inner_extent * width > MOST_UNROLLED:
             return None
-        return self._with_several(plan)
+        return self._with_groups(plan)
 
     def _vector(self) -> tuple[int | None, int]:
         """The class along which most operands are vectors, and the width; the classes of the last generic first."""
@@ -221,30 +220,34 @@ class _Choice:
             step //= 2
         return step
 
-    def _with_several(self, plan: ThreadPlan) -> ThreadPlan:
+    def _with_groups(self, plan: ThreadPlan) -> ThreadPlan:
         """Several vectors a thread, if enough threads are left: neighbours that share what they read, or far ones."""
-        for group in (MOST_POINTS, 2):
-            if plan.threads < group * self.threads // 2 or plan.inner_extent * plan.width * group > MOST_UNROLLED:
-                continue
-            shared = self._sharing(plan)
-            if shared is not None and self.extents[shared] % group == 0:
-                return replace(plan, several=shared, group=group)
-            apart = self._apart(plan, group)
-            if apart is not None:
+        overlapping = self._overlapping(plan)
+        for groups in WINDOW_GROUPS if overlapping else ():
+            chosen = {number: group for number, group in zip(overlapping, reversed(groups), strict=False) if group > 1}
+            size = prod(chosen.values())
+            divides = all(self.extents[number] % group == 0 for number, group in chosen.items())
+            if divides and size == prod(groups) and self._leaves_enough(plan, size):
+                return replace(plan, groups=chosen)
+        for group in GROUPS:
+            if self._leaves_enough(plan, group) and (apart := self._apart(plan, group)) is not None:
                 return apart
         return plan
 
-    def _sharing(self, plan: ThreadPlan) -> int | None:
-        """The innermost kept class whose neighbours read the same elements: the row of a window."""
+    def _leaves_enough(self, plan: ThreadPlan, size: int) -> bool:
+        """Whether groups of so many points leave work for most threads, and each a body of reasonable length."""
+        return 8 * plan.threads >= 3 * size * self.threads and plan.inner_extent * plan.width * size <= MOST_UNROLLED
+
+    def _overlapping(self, plan: ThreadPlan) -> list[int]:
+        """Kept classes whose neighbours read the same elements, as windows that overlap do, the innermost first."""
         guarded = set[int]().union(*(guard.split.classes for guard in self.accesses.guards))
+        found: list[int] = []
         for number in reversed(plan.kept):
             if number == plan.vector or number in guarded:
                 continue
-            for access in self.accesses.all():
-                linear = access.split.linear
-                if number in linear and any(0 < linear.get(tap, 0) <= linear[number] for tap in plan.inner):
-                    return number
-        return None
+            if any(_overlaps(access, number, plan.inner, self.extents) for access in self.accesses.all()):
+                found.append(number)
+        return found
 
     def _apart(self, plan: ThreadPlan, group: int) -> ThreadPlan | None:
         """A kept class cut into `group` long parts, of each of which a thread has the same index."""
@@ -261,7 +264,14 @@ class _Choice:
             dims = [AffineExpr.dimension(position) for position in range(new)]
             dims[number] = dims[number] + AffineExpr.dimension(new) * part
             accesses = self.accesses.mapped(dims, extents, self._symbols)
-            return replace(
-                plan, accesses=accesses, extents=tuple(extents), kept=(*plan.kept, new), several=new, group=group
-            )
+            return replace(plan, accesses=accesses, extents=tuple(extents), kept=(*plan.kept, new), groups={new: group})
         return None
+
+
+def _overlaps(access: Access, number: int, taps: Sequence[int], extents: Sequence[int]) -> bool:
+    """Whether what is read for neighbouring indices of a class is partly the same, at other taps."""
+    linear = access.split.linear
+    step = linear.get(number, 0)
+    return any(
+        0 < linear.get(tap, 0) <= step <= linear[tap] * (extents[tap] - 1) and step % linear[tap] == 0 for tap in taps
+    )

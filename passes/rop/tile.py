@@ -18,6 +18,7 @@ from rammer_ir.tiling.matrix_vector_tiles import matrix_vector_tiles
 from rammer_ir.tiling.strips import Extents, best_strip
 from rammer_ir.tiling.task_dimensions import generics_of, task_dimensions
 from rammer_ir.tiling.tile_sizes import THREADS, contraction_tiles, generic_tiles
+from rammer_ir.tiling.windows import windows_of
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ def generic_tilings(operator: OperatorOp, device: DeviceOp, *, work: int) -> Ite
         local = [prod(value.type.get_shape()) for generic in generics_of(operator)[:-1] for value in generic.res]
         handed_on = max(local, default=0) // max(prod(extents), 1)
         is_contiguous = bool(dims) and _is_innermost(root, dims[-1])
-        tiles = [best_strip(Extents(tuple(extents), tuple(divide), work, handed_on, is_contiguous), device.veus)]
+        shape = Extents(tuple(extents), tuple(divide), work, handed_on, is_contiguous, windows_of(operator))
+        tiles = [best_strip(shape, device.veus)]
     else:
         tiles = generic_tiles(extents, divide, device.veus, work)
     for sizes in tiles:

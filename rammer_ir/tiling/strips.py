@@ -16,8 +16,8 @@ MOST_ELEMENTS = 16384
 TASK_NANOSECONDS = 1300.0
 """Of a task, whatever its size: the dispatch, and the way of the first load and of the last store."""
 
-ELEMENT_NANOSECONDS = 0.25
-"""Of an element of the result: about ten bytes at a vEU's share of the bandwidth of the L2."""
+ELEMENT_NANOSECONDS = 0.12
+"""Of an element that is read or written: four bytes at a vEU's share of the bandwidth of the L2."""
 
 STEP_NANOSECONDS = 0.06
 """Of one of the values that are reduced into an element."""
@@ -30,7 +30,8 @@ class Extents:
 
     `divide` says where tiles must divide the extent. An element of the result takes `steps` values that are reduced,
     and `handed_on` elements of tensors that are local to its task. With `is_contiguous` elements that follow each other
-    in the last dimension are neighbours in memory.
+    in the last dimension are neighbours in memory. `windows` are distance and length, along each dimension, of the
+    windows that are read for neighbouring elements; 1 and 1 where there are none.
     """
 
     sizes: tuple[int, ...]
@@ -38,6 +39,7 @@ class Extents:
     steps: int
     handed_on: int
     is_contiguous: bool
+    windows: tuple[tuple[int, int], ...]
 
 
 def best_strip(extents: Extents, veus: int) -> tuple[int, ...]:
@@ -77,5 +79,16 @@ def _parts(extent: int, unit: int, veus: int, *, exact: bool) -> list[int]:
 def _time(extents: Extents, tile: Sequence[int], veus: int) -> tuple[float, int]:
     """Nanoseconds of all tasks on all vEUs, about; and how few tasks there are."""
     tasks = prod(-(-extent // size) for extent, size in zip(extents.sizes, tile, strict=True))
-    element = ELEMENT_NANOSECONDS + extents.steps * STEP_NANOSECONDS
+    element = (1 + _reads(extents, tile)) * ELEMENT_NANOSECONDS + extents.steps * STEP_NANOSECONDS
     return -(-tasks // veus) * (TASK_NANOSECONDS + prod(tile) * element), -tasks
+
+
+def _reads(extents: Extents, tile: Sequence[int]) -> float:
+    """Elements that are read for one of the result, where a thread has four of a row and two rows if they divide it."""
+    reads, groups = 1.0, [2, 4]
+    for size, (distance, length) in zip(reversed(tile), reversed(extents.windows), strict=True):
+        if length > distance:
+            wanted = groups.pop() if groups else 1
+            group = next(group for group in (wanted, 2, 1) if group <= wanted and size % group == 0)
+            reads *= ((group - 1) * distance + length) / group
+    return reads

@@ -16,6 +16,8 @@ from rammer_ir.dialects.rop import OperatorOp, TilingAttr, tensor_type
 from rammer_ir.dialects.rtask import BoxAttr
 from rammer_ir.indexing.sums import additive_terms, sum_of
 from rammer_ir.interpreters.rop import evaluate_recipe
+from rammer_ir.lowering.bodies.contraction_columns import StagedColumns
+from rammer_ir.lowering.bodies.contraction_rows import StagedRows
 from rammer_ir.lowering.bodies.contraction_shape import ContractionShape
 from rammer_ir.lowering.bodies.vector_panel import VectorPanel
 from rammer_ir.parsing import parse_module
@@ -26,7 +28,15 @@ from rammer_ir.tiling.k_blocks import block_of_k, blocks_of_a_tap, k_of_row
 from rammer_ir.tiling.packed_weight import PackedWeight
 from rammer_ir.tiling.strips import Extents, best_strip
 from rammer_ir.tiling.task_dimensions import generics_of, task_dimensions
-from rammer_ir.tiling.tile_sizes import CUDA_BLOCKS, HOST_BLOCKS, THREADS, contraction_tiles, generic_tiles, rectangle
+from rammer_ir.tiling.tile_sizes import (
+    CUDA_BLOCKS,
+    CUDA_ROW_BLOCKS,
+    HOST_BLOCKS,
+    THREADS,
+    contraction_tiles,
+    generic_tiles,
+    rectangle,
+)
 
 Index = tuple[int, ...]
 
@@ -227,7 +237,7 @@ def test_a_rectangle_fits_and_its_tiles_are_alike(extents: list[int], capacity: 
 )
 def test_tiles_of_contractions_are_blocks(kind: str, m: list[int], n: int, rows: bool) -> None:
     tiles = list(contraction_tiles(kind, m, n, rows=rows))
-    assert tiles or n <= 16
+    assert tiles or n <= (32 if rows else 16)
     for tile in tiles:
         block_m, block_n, block_k = tile.block
         assert prod(tile.tile_m) <= block_m
@@ -313,12 +323,13 @@ def test_generic_tiles_divide_where_they_must(loops: list[tuple[int, bool]], veu
         assert prod(sizes) <= 16384
 
 
-@given(LOOPS, st.integers(1, 200), st.integers(1, 5000), st.integers(0, 5000), st.booleans())
+@given(LOOPS, st.integers(1, 200), st.integers(1, 5000), st.integers(0, 5000), st.booleans(), st.integers(1, 5))
 def test_strips_divide_where_they_must(
-    loops: list[tuple[int, bool]], veus: int, steps: int, handed_on: int, is_contiguous: bool
+    loops: list[tuple[int, bool]], veus: int, steps: int, handed_on: int, is_contiguous: bool, length: int
 ) -> None:
     sizes, divide = tuple(extent for extent, _ in loops), tuple(flag for _, flag in loops)
-    strip = best_strip(Extents(sizes, divide, steps, handed_on, is_contiguous), veus)
+    windows = ((2, length),) * len(loops)
+    strip = best_strip(Extents(sizes, divide, steps, handed_on, is_contiguous, windows), veus)
     assert all(1 <= size <= extent for size, extent in zip(strip, sizes, strict=True))
     assert all(extent % size == 0 for size, (extent, exact) in zip(strip, loops, strict=True) if exact)
     assert prod(strip) * handed_on <= 16384 or prod(strip) == 1
@@ -326,13 +337,14 @@ def test_strips_divide_where_they_must(
 
 def test_strips_give_all_units_a_task() -> None:
     """Images of [1, y, x, channel] and rows: as many tasks as vEUs at most, nearly all of them with one."""
-    for sizes, steps, handed_on, is_contiguous in (
-        ((1, 56, 56, 128), 9, 1, True),
-        ((1, 14, 14, 1024), 1, 0, True),
-        ((1, 2048), 49, 1, True),
-        ((128,), 768, 768, False),
+    for sizes, steps, handed_on, is_contiguous, window in (
+        ((1, 56, 56, 128), 9, 1, True, (1, 3)),
+        ((1, 14, 14, 1024), 1, 0, True, (1, 1)),
+        ((1, 2048), 49, 1, True, (1, 1)),
+        ((128,), 768, 768, False, (1, 1)),
     ):
-        strip = best_strip(Extents(sizes, (False,) * len(sizes), steps, handed_on, is_contiguous), 132)
+        windows = tuple(window if extent == 56 else (1, 1) for extent in sizes)
+        strip = best_strip(Extents(sizes, (False,) * len(sizes), steps, handed_on, is_contiguous, windows), 132)
         assert 100 <= prod(-(-extent // size) for extent, size in zip(sizes, strip, strict=True)) <= 132
         assert not is_contiguous or strip[-1] % 4 == 0
 
