@@ -74,7 +74,7 @@ from rammer_ir.dialects.assembly import (
     print_operand_group,
     print_result_types,
 )
-from rammer_ir.dialects.integers import integer, integers
+from rammer_ir.dialects.integers import integer, integers, values_of
 from rammer_ir.dialects.rop_attributes import Combiner, CombinerAttr, TilingAttr
 from rammer_ir.dialects.rop_split import SplitAttr
 from rammer_ir.indexing.ranges import extent_ranges, map_ranges
@@ -203,7 +203,7 @@ class GenericOp(IRDLOperation):
     @property
     def bounds(self) -> tuple[int, ...]:
         """The extents of the loop dimensions."""
-        return self.bounds_.get_values()
+        return values_of(self.bounds_)
 
     @property
     def input_maps(self) -> tuple[AffineMapAttr, ...]:

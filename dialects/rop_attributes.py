@@ -12,7 +12,7 @@ from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
 from rammer_ir.dialects.assembly import parse_integers
-from rammer_ir.dialects.integers import Integer, Integers, integer, integers
+from rammer_ir.dialects.integers import Integer, Integers, integer, integers, values_of
 
 
 class Combiner(StrEnum):
@@ -75,7 +75,7 @@ class TilingAttr(ParametrizedAttribute):
 
     @property
     def tile(self) -> tuple[int, ...]:
-        return self.tile_.get_values()
+        return values_of(self.tile_)
 
     @property
     def threads(self) -> int:
@@ -84,7 +84,7 @@ class TilingAttr(ParametrizedAttribute):
     @property
     def block(self) -> tuple[int, ...]:
         """M, N and K of a contraction's block, N and K of a matrix-vector product's chunk; empty otherwise."""
-        return self.block_.get_values()
+        return values_of(self.block_)
 
     @property
     def slices(self) -> int:

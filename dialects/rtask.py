@@ -64,7 +64,7 @@ from rammer_ir.dialects.assembly import (
     print_optional_attribute,
     print_result_types,
 )
-from rammer_ir.dialects.integers import integer, integers, optional_integer
+from rammer_ir.dialects.integers import integer, integers, optional_integer, values_of
 from rammer_ir.dialects.rop import tensor_type
 from rammer_ir.dialects.rtask_attributes import BoxAttr, ContractionAttr, CostAttr, Placement
 from rammer_ir.dialects.rtask_matrix_vector import MatrixVectorAttr
@@ -162,7 +162,7 @@ class KernelOp(IRDLOperation):
     @property
     def grid(self) -> tuple[int, ...]:
         """Tasks along each coordinate; the last coordinate of the linear task index runs fastest."""
-        return self.grid_.get_values()
+        return values_of(self.grid_)
 
     @property
     def tasks(self) -> int:

@@ -12,7 +12,7 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
 from rammer_ir.dialects.assembly import parse_integers
-from rammer_ir.dialects.integers import Integer, Integers, integer, integers
+from rammer_ir.dialects.integers import Integer, Integers, integer, integers, values_of
 
 Placement = AffineMapAttr | DenseIntElementsAttr
 """Which vEU runs a task: a map from the linear task index, or a table where no map fits."""
@@ -39,7 +39,7 @@ class BoxAttr(ParametrizedAttribute):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        return self.sizes_.get_values()
+        return values_of(self.sizes_)
 
     def verify(self) -> None:
         if len(self.origin.data.results) != len(self.sizes):
@@ -163,7 +163,7 @@ class ContractionAttr(ParametrizedAttribute):
 
     @property
     def m(self) -> tuple[int, ...]:
-        return self.m_.get_values()
+        return values_of(self.m_)
 
     @property
     def n(self) -> int:
@@ -171,11 +171,11 @@ class ContractionAttr(ParametrizedAttribute):
 
     @property
     def k(self) -> tuple[int, ...]:
-        return self.k_.get_values()
+        return values_of(self.k_)
 
     @property
     def checked(self) -> tuple[int, ...]:
-        return self.checked_.get_values()
+        return values_of(self.checked_)
 
     @property
     def channels(self) -> bool:

@@ -10,7 +10,7 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
 from rammer_ir.dialects.assembly import parse_integers
-from rammer_ir.dialects.integers import Integer, Integers, integer, integers
+from rammer_ir.dialects.integers import Integer, Integers, integer, integers, values_of
 
 
 @irdl_attr_definition
@@ -46,7 +46,7 @@ class MatrixVectorAttr(ParametrizedAttribute):
 
     @property
     def m(self) -> tuple[int, ...]:
-        return self.m_.get_values()
+        return values_of(self.m_)
 
     @property
     def n(self) -> int:
@@ -54,7 +54,7 @@ class MatrixVectorAttr(ParametrizedAttribute):
 
     @property
     def k(self) -> tuple[int, ...]:
-        return self.k_.get_values()
+        return values_of(self.k_)
 
     @property
     def chunks(self) -> int:

@@ -2,8 +2,6 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
-from io import StringIO
 
 from xdsl.dialects.builtin import DYNAMIC_INDEX, IndexType, MemRefType, NoneAttr, StringAttr
 from xdsl.ir import Attribute, Block, Region, SSAValue
@@ -15,10 +13,10 @@ from xdsl.ir.affine import (
     AffineExpr,
     AffineSymExpr,
 )
-from xdsl.printer import Printer
 
 from rammer_ir.dialects.block import BodyOp, MemorySpace, YieldOp
 from rammer_ir.indexing.ranges import Range, expression_range
+from rammer_ir.lowering.bodies.fingerprint import fingerprint
 from rammer_ir.lowering.bodies.writer import Writer
 
 
@@ -115,13 +113,11 @@ class BodyBuilder:
         return self.write.decode(self.task, extents)
 
     def finish(self, kind: str) -> BodyOp:
-        """The body, named by its kind and the hash of its text: equal bodies have equal names."""
+        """The body, named by its kind and its fingerprint: equal bodies have equal names."""
         self.write.add(YieldOp())
         service = None if self._service is None else Region(self._service)
         body = BodyOp(kind, self.threads, Region(self._compute), service)
-        text = StringIO()
-        Printer(text).print_op(body)
-        body.sym_name = StringAttr(f"{kind}_{sha256(text.getvalue().encode()).hexdigest()[:12]}")
+        body.sym_name = StringAttr(f"{kind}_{fingerprint(body)[:12]}")
         return body
 
 
