@@ -16,6 +16,7 @@ PASSES: dict[str, str] = {
     "fuse-operators": "rammer_ir.passes.rop.fuse_operators:FuseOperators",
     "materialize-scan-state": "rammer_ir.passes.rop.materialize_scan_state:MaterializeScanState",
     "sink-into-scan": "rammer_ir.passes.rop.sink_into_scan:SinkIntoScan",
+    "order-weights": "rammer_ir.passes.rop.order_weights:OrderWeights",
     "split-dimensions": "rammer_ir.passes.rop.split_dimensions:SplitDimensions",
     "split-reductions": "rammer_ir.passes.rop.split_reductions:SplitReductions",
     "tile": "rammer_ir.passes.rop.tile:Tile",

@@ -9,6 +9,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "absorb-views",
         "write-in-place",
         "channels-last",
+        "order-weights",
         "split-dimensions",
         "fuse-operators",
     ),

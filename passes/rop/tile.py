@@ -11,6 +11,9 @@ from xdsl.ir.affine import AffineExpr
 from rammer_ir.dialects.rop import GenericOp, OperatorOp, TilingAttr
 from rammer_ir.dialects.vdevice import DeviceOp
 from rammer_ir.errors import PassError
+from rammer_ir.indexing.linear import linear_form
+from rammer_ir.indexing.ranges import Range, extent_ranges
+from rammer_ir.indexing.simplify import linearize
 from rammer_ir.pass_api import Pass
 from rammer_ir.tiling.contraction import Contraction, match_contraction, reads_pieces
 from rammer_ir.tiling.matrix_vector import match_matrix_vector
@@ -138,6 +141,11 @@ def generic_tilings(operator: OperatorOp, device: DeviceOp, *, work: int) -> Ite
 
 
 def _is_innermost(generic: GenericOp, dim: int) -> bool:
-    """Whether all results have a loop as their last dimension."""
-    plain = AffineExpr.dimension(dim)
-    return all(write_map.data.results[-1:] == (plain,) for write_map in generic.output_maps)
+    """Whether indices of a loop that follow each other write neighbours in memory, in all results."""
+    ranges = extent_ranges(generic.bounds)
+    for value, write_map in zip(generic.res, generic.output_maps, strict=True):
+        symbols = [Range(0, 2**31)] * write_map.data.num_symbols
+        address = linear_form(linearize(write_map.data, value.type.get_shape(), ranges, symbols).results[0])
+        if address is None or address.dims.get(dim) != 1:
+            return False
+    return True

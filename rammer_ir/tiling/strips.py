@@ -11,7 +11,7 @@ SEGMENT_ELEMENTS = 32
 """Elements of a whole segment of memory (128 bytes): where there is a choice, tiles do not have fewer side by side."""
 
 MOST_ELEMENTS = 16384
-"""Of a task's results, or of what it hands on from one generic to the next: that has to fit shared memory."""
+"""Of what a task hands on from one generic to the next: that has to fit shared memory."""
 
 TASK_NANOSECONDS = 1300.0
 """Of a task, whatever its size: the dispatch, and the way of the first load and of the last store."""
@@ -44,7 +44,7 @@ class Extents:
 
 def best_strip(extents: Extents, veus: int) -> tuple[int, ...]:
     """The tile that takes the least time by a simple model; of equal ones that with the most tasks."""
-    fitting = [tile for tile in _strips(extents, veus) if prod(tile) * max(extents.handed_on, 1) <= MOST_ELEMENTS]
+    fitting = [tile for tile in _strips(extents, veus) if prod(tile) * extents.handed_on <= MOST_ELEMENTS]
     tiles = fitting or [tuple(1 for _ in extents.sizes)]
     return min(tiles, key=lambda tile: _time(extents, tile, veus))
 
