@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-THREAD_TILE = 8
-"""A thread computes 8 x 8 results: two pieces of 4 neighbours along M times two along N."""
+from rammer_ir.tiling.tile_sizes import THREAD_COLUMNS, thread_rows
 
 PIECE = 4
 """Elements that a thread reads from shared memory at once."""
@@ -15,7 +14,7 @@ class ContractionShape:
     A block of M x N results over chunks of `block_k` rows of W, on `threads` threads.
 
     Threads form `slices` groups; each sums up its own rows of every chunk, and the partial results are added at the
-    end.
+    end. A thread computes 7 or 8 rows of 8 columns.
     """
 
     block_m: int
@@ -26,36 +25,27 @@ class ContractionShape:
     stages: int
 
     @property
+    def thread_m(self) -> int:
+        """Rows that a thread computes."""
+        return thread_rows(self.block_m)
+
+    @property
     def threads_m(self) -> int:
         """Threads of a slice along M."""
-        return self.block_m // THREAD_TILE
+        return self.block_m // self.thread_m
 
     @property
     def threads_n(self) -> int:
-        return self.block_n // THREAD_TILE
+        return self.block_n // THREAD_COLUMNS
 
     @property
     def slice_threads(self) -> int:
         return self.threads_m * self.threads_n
 
     @property
-    def computing_threads(self) -> int:
-        return self.slice_threads * self.slices
-
-    @property
     def slice_rows(self) -> int:
         """Rows of a chunk that one slice sums up."""
         return self.block_k // self.slices
-
-    @property
-    def copy_rows(self) -> int:
-        """Rows of X that are copied at the same time, one element a thread."""
-        return self.threads // self.block_m
-
-    @property
-    def copies(self) -> int:
-        """Elements of X that a thread copies for a chunk."""
-        return self.block_k // self.copy_rows
 
     @property
     def warp_m(self) -> int:
@@ -70,17 +60,13 @@ class ContractionShape:
     @property
     def fits(self) -> bool:
         """Whether threads, warps and slices divide the block evenly, as the body takes for granted."""
-        if min(self.block_m, self.block_n) < THREAD_TILE or self.threads < self.block_m:
-            return False
         is_one_warp = self.slice_threads <= 32 and self.threads_m == self.warp_m
         return (
-            self.block_m % THREAD_TILE == 0
-            and self.block_n % (2 * THREAD_TILE) == 0
-            and self.threads % self.block_m == 0
-            and self.block_k % self.copy_rows == 0
-            and self.block_k % self.slices == 0
+            self.block_m % self.thread_m == 0
+            and self.block_n % (2 * THREAD_COLUMNS) == 0
+            and self.block_k % (2 * self.slices) == 0
             and self.block_m * self.block_n % self.threads == 0
-            and self.computing_threads <= self.threads
+            and self.slice_threads * self.slices == self.threads
             and 16 % self.warp_m == 0
             and (is_one_warp or (self.threads_m % self.warp_m == 0 and self.threads_n % (32 // self.warp_m) == 0))
         )

@@ -32,23 +32,30 @@ def convolution(
     dilation: int = 1,
     pad: int = 0,
     residual: bool = False,
+    channels_last: bool = False,
 ) -> str:
     """
     A convolution plus twice its bias, or plus bias and a residual, then ReLU.
 
     `channels` and `filters` are those of one group.
 
-    The image is [batch, groups * channels, height, width], the result [batch, groups, filters, height, width].
+    The image is [batch, groups * channels, height, width], the result [batch, groups, filters, height, width]; with
+    `channels_last` channels, groups and filters come behind height and width.
     """
     height, width = (
         (extent + 2 * pad - dilation * (k - 1) - 1) // stride + 1 for extent, k in zip(size, kernel, strict=True)
     )
-    image, result = tensor(batch, groups * channels, *size), tensor(batch, groups, filters, height, width)
+    loops, extents = "n, g, o, h, w", [batch, groups, filters, height, width]
+    image = tensor(batch, groups * channels, *size)
+    plane = [f"{axis} * {stride} + {tap} * {dilation} - {pad}" for axis, tap in ("hy", "wx")]
+    read = ", ".join(["n", f"g * {channels} + i", *plane])
+    if channels_last:
+        loops, extents = "n, h, w, g, o", [batch, height, width, groups, filters]
+        image, read = tensor(batch, *size, groups * channels), ", ".join(["n", *plane, f"g * {channels} + i"])
+    result = tensor(*extents)
     weight, bias = tensor(groups, filters, channels, *kernel), tensor(groups, filters)
-    bounds = [batch, groups, filters, height, width, channels, *kernel]
-    read = f"n, g * {channels} + i, h * {stride} + y * {dilation} - {pad}, w * {stride} + x * {dilation} - {pad}"
+    bounds = [*extents, channels, *kernel]
     padding = "pad [0.0 : f32, unit]" if pad else ""
-    loops = "n, g, o, h, w"
     reads = [loops, "g, o", *([loops] if residual else [])]
     values, types, arguments = "%sum, %b", f"{result}, {bias}", "%p: f32, %q: f32"
     if residual:

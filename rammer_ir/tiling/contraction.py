@@ -9,7 +9,7 @@ from xdsl.ir import Attribute, BlockArgument, SSAValue
 from xdsl.ir.affine import AffineExpr
 
 from rammer_ir.dialects.rop import Combiner, GenericOp, GetWeightOp, OperatorOp, YieldOp, tensor_type, used_dims
-from rammer_ir.indexing.linear import linear_form
+from rammer_ir.indexing.linear import LinearForm, linear_form
 from rammer_ir.indexing.ranges import extent_ranges, map_ranges
 from rammer_ir.indexing.sums import additive_terms
 from rammer_ir.tiling.task_dimensions import TaskDimension, generics_of, task_dimensions
@@ -107,6 +107,24 @@ def _roles(generic: GenericOp, x: int, w: int, dimensions: tuple[TaskDimension, 
     if channel is not None:
         k = (*(dim for dim in k if dim != channel), channel)
     return Contraction(x, w, m, n, batch, k, checked, channel is not None)
+
+
+PIECE = 4
+"""Elements of X that are copied at once where its channels are neighbours in memory."""
+
+
+def reads_pieces(generic: GenericOp, x: int, channel: int) -> bool:
+    """Whether the elements of input `x` along the loop `channel` are neighbours that begin at whole pieces."""
+    shape = tensor_type(generic.inputs[x]).get_shape()
+    total = LinearForm()
+    for position, result in enumerate(generic.input_maps[x].data.results):
+        form = linear_form(result)
+        if form is None:
+            return False
+        total = total.plus(form.scaled(prod(shape[position + 1 :])))
+    others = [factor for dim, factor in total.dims.items() if dim != channel]
+    steps = (total.constant, *others, *total.symbols.values(), generic.bounds[channel])
+    return total.dims.get(channel) == 1 and all(step % PIECE == 0 for step in steps)
 
 
 MOST_ELEMENTS = 2**31 - 1

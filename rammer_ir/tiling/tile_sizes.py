@@ -31,6 +31,8 @@ CUDA_ROW_BLOCKS = (
     ((64, 64, 64), 4),
     ((32, 128, 64), 4),
     ((32, 64, 64), 8),
+    ((128, 32, 32), 4),
+    ((64, 32, 64), 8),
 )
 """
 The same where X is staged by rows: at least 8, better 16 rows of a chunk for each slice.
@@ -60,10 +62,13 @@ def contraction_tiles(kind: str, m: Sequence[int], n: int, *, rows: bool) -> Ite
     fit a block, evenly cut rows otherwise.
     """
     for (block_m, block_n, block_k), slices in _blocks(kind, m, n, rows=rows):
-        if block_n >= 2 * n and block_n > 16:
+        if block_n >= 2 * n and block_n > NARROWEST[kind]:
             continue
         yield ContractionTile((block_m, block_n, block_k), slices, rectangle(m, block_m), min(n, block_n))
 
+
+NARROWEST = {"cuda": 32, "host": 16}
+"""Columns of the narrowest block: a wider one is no candidate where half of it would be idle."""
 
 Block = tuple[tuple[int, int, int], int]
 """M, N and K of a block, and the slices of K."""

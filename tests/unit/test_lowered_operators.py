@@ -138,6 +138,18 @@ CONVOLUTIONS = st.builds(
     pad=st.integers(0, 2),
     residual=st.booleans(),
 )
+IMAGES = st.builds(
+    operators.convolution,
+    groups=st.integers(1, 2),
+    channels=st.sampled_from([16, 20, 36]),
+    filters=st.sampled_from([8, 9, 36]),
+    size=SIZES,
+    kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    stride=st.integers(1, 2),
+    pad=st.integers(0, 1),
+    residual=st.booleans(),
+    channels_last=st.just(True),
+)
 PRODUCTS = st.builds(
     operators.matrix_product,
     m=st.sampled_from([1, 7, 8, 20]),
@@ -164,6 +176,12 @@ SUMS = EXTENTS.map(lambda dims: operators.broadcast_sum([extent for extent, _ in
 @given(CONVOLUTIONS, DEVICES, SEEDS)
 def test_convolutions(text: str, device: str, seed: int | None) -> None:
     check_levels(text, device, seed, most_tasks=1)
+
+
+@settings(max_examples=8)
+@given(IMAGES, SEEDS)
+def test_convolutions_of_images_with_channels_last(text: str, seed: int | None) -> None:
+    check_levels(text, "h100", seed, most_tasks=1)
 
 
 @settings(max_examples=12)

@@ -29,6 +29,13 @@ Registers that a body preserves for its caller. By default about half of those i
 """
 
 
+BODY_ASSEMBLER_LEVEL = 1
+"""
+Keeps multiply-adds in the order in which a body has them, which it chose for the ports of the registers: above it, ptxas
+mixes rows of a tile, and a contraction loses a tenth of its speed (docs/results/contraction.md).
+"""
+
+
 def body_request(body: Body, geometry: Geometry, architecture: str) -> CompileRequest:
     """How to compile one body; without a service function it does not depend on the ring."""
     definitions = {"RAMMER_THREADS": geometry.threads}
@@ -41,6 +48,7 @@ def body_request(body: Body, geometry: Geometry, architecture: str) -> CompileRe
         definitions=definitions,
         architecture=architecture,
         registers=geometry.registers,
+        assembler_level=BODY_ASSEMBLER_LEVEL,
     )
 
 

@@ -38,7 +38,8 @@ class CompileRequest:
     One source text and how to compile it.
 
     `name` appears in errors; `headers` are texts by the name they are included under; `definitions` are macros;
-    `registers` bounds the registers a thread uses (0: no bound).
+    `registers` bounds the registers a thread uses (0: no bound); `assembler_level` is how much ptxas may rearrange, 0 to
+    3.
     """
 
     name: str
@@ -47,6 +48,7 @@ class CompileRequest:
     definitions: Mapping[str, int]
     architecture: str
     registers: int = 0
+    assembler_level: int = 3
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -57,6 +59,7 @@ class CompileRequest:
             "-lineinfo",
             "--no-cache",
             "--ptxas-options=-v",
+            f"--ptxas-options=-O{self.assembler_level}",
             *(f"-D{key}={value}" for key, value in self.definitions.items()),
         ]
         if self.registers > 0:

@@ -1,7 +1,7 @@
 // RUN: rammer-opt %s -p convert-contraction-to-block --split-input-file --verify-diagnostics | filecheck %s
 
 // A convolution of 20 channels, 3 taps wide with a border, and a bias. A chunk has rows of one tap: 3 chunks for each of 3
-// taps. Block of 16 x 16 x 8, two slices of K, 16 threads.
+// taps. Block of 16 x 16 x 8, four slices of K, 16 threads.
 // The table of taps, under a name that is free: offset in X, offset along the border, nothing, and how many rows exist.
 // CHECK:       rop.weight @taps_1 : tensor<9x4xi32> {
 // CHECK-NEXT:    %{{.*}} = rop.generic bounds [9, 4] maps [affine_map<(d0, d1) -> (d0, d1)>] {
@@ -10,7 +10,7 @@
 // CHECK:       block.body @[[BODY:contraction_[0-9a-f]+]] threads 16 {
 // CHECK-NEXT:  ^bb{{[0-9]+}}(%[[TASK:[0-9]+]]: index, %{{[0-9]+}}: index, %[[X:[0-9]+]]: memref<?xf32, "global">, %[[W:[0-9]+]]: memref<?xf32, "weights">, %[[B:[0-9]+]]: memref<?xf32, "global">, %[[TAPS:[0-9]+]]: memref<?xi32, "weights">, %[[Y:[0-9]+]]: memref<?xf32, "global">
 // CHECK:         %[[STAGES:.*]] = memref.alloca() : memref<3x8x16xf32, "shared">
-// CHECK-NEXT:    %[[PARTIAL:.*]] = memref.alloca() : memref<2x16x16xf32, "shared">
+// CHECK:         %[[PARTIAL:.*]] = memref.alloca() : memref<4x16x16xf32, "shared">
 // CHECK-NEXT:    %[[SUMS:.*]] = memref.alloca() : memref<8x8xf32, "thread">
 
 // Sums start at zero; two chunks of X are on their way before the loop.
@@ -23,34 +23,33 @@
 // CHECK:         block.commit_copies
 
 // For each chunk: its weights, its part of X, the copies of a later one, the products.
-// CHECK-NEXT:    scf.for
+// CHECK:         scf.for
 // CHECK-NEXT:      %[[CHUNK:.*]] = block.ring_wait : memref<8x16xf32, "shared">
 // CHECK-NEXT:      block.wait_copies 1
 // CHECK-NEXT:      block.barrier
-// CHECK:           block.copy_async 1 %[[X]]
-// CHECK:           block.commit_copies
 // CHECK:           block.parallel thread
 // CHECK:             block.copy 4 %[[STAGES]]
 // CHECK:             block.copy 4 %[[CHUNK]]
+// CHECK:             block.copy_async 1 %[[X]]
 // CHECK:             scf.for
 // CHECK:               math.fma
 // CHECK-NEXT:          memref.store %{{.*}}, %[[SUMS]]
+// CHECK:           block.commit_copies
 // CHECK:           block.ring_release
 // CHECK-NEXT:    }
 // CHECK-NEXT:    block.wait_copies 0
+// CHECK-NEXT:    block.barrier
 
-// Partial sums go to shared memory, the bias is read meanwhile, both slices are added, and results that exist are written.
-// CHECK:         block.copy 4 %[[SUMS]][%{{.*}}], %[[PARTIAL]][%{{.*}}] : memref<8x8xf32, "thread">, memref<2x16x16xf32, "shared">
+// Partial sums go to shared memory, the bias is read meanwhile, all slices are added in order, and what exists is written.
+// CHECK:         memref.store %{{.*}}, %[[PARTIAL]][%{{.*}}] : memref<4x16x16xf32, "shared">
 // CHECK:         block.barrier
 // CHECK:         memref.load %[[B]]
 // CHECK:         block.barrier
-// CHECK:         %[[FIRST:.*]] = memref.load %[[PARTIAL]]
-// CHECK-NEXT:    %[[SECOND:.*]] = memref.load %[[PARTIAL]]
-// CHECK-NEXT:    %[[SUM:.*]] = arith.addf %[[FIRST]], %[[SECOND]] : f32
-// CHECK-NEXT:    %[[BIAS:.*]] = memref.load
-// CHECK-NEXT:    %[[RESULT:.*]] = arith.addf %[[SUM]], %[[BIAS]] : f32
+// CHECK-COUNT-4: block.copy 1 %[[PARTIAL]]
+// CHECK:         arith.addf
+// CHECK:         memref.store %{{.*}}, %[[VALUES:.*]][%{{.*}}] : memref<1xf32, "thread">
 // CHECK:         scf.if
-// CHECK:           memref.store %[[RESULT]], %[[Y]]
+// CHECK:           block.copy 1 %{{.*}}, %[[Y]][%{{.*}}] : memref<1xf32, "thread">, memref<?xf32, "global">
 // CHECK:       } service {
 // CHECK-NEXT:  ^bb{{[0-9]+}}(%{{[0-9]+}}: index, %{{[0-9]+}}: index, %{{[0-9]+}}: memref<?xf32, "global">, %[[PUSHED:[0-9]+]]: memref<?xf32, "weights">
 // CHECK:         scf.for
@@ -63,7 +62,7 @@ rtask.kernel @conv grid [2, 2]
     reads [#rtask.box<(o, h) -> (0, h * 16 - 1) by [20, 18]>, #rtask.box<(o, h) -> (o, 0, 0, 0) by [1, 9, 8, 16]>,
            #rtask.box<(o, h) -> (o * 16) by [16]>]
     writes [#rtask.box<(o, h) -> (o * 16, h * 16) by [16, 16]>]
-    attributes {tiling = #rop.tiling<contraction tile [16, 16] threads 16 block [16, 16, 8] slices 2>,
+    attributes {tiling = #rop.tiling<contraction tile [16, 16] threads 16 block [16, 16, 8] slices 4>,
                 contraction = #rtask.contraction<x 0 w 1 m [1] n 0 k [3, 2] checked [1] channels true chunks 9>} {
 ^bb0(%o: index, %h: index, %x: tensor<20x30xf32>, %w: tensor<2x9x8x16xf32>, %b: tensor<32xf32>, %y: tensor<32x30xf32>):
   %sum = rop.generic bounds [16, 16, 20, 3]
@@ -88,6 +87,47 @@ func.func @main(%x: tensor<20x30xf32>, %b: tensor<32xf32>, %y: tensor<32x30xf32>
   %w = rop.get_weight @packed : tensor<2x9x8x16xf32>
   %0 = rtask.dispatch @conv ins(%x, %w, %b : tensor<20x30xf32>, tensor<2x9x8x16xf32>, tensor<32xf32>)
       into(%y : tensor<32x30xf32>) -> tensor<32x30xf32>
+  func.return
+}
+
+// -----
+
+// The channels of X are neighbours in memory: pieces of 4 are staged as rows, padded by a piece, and read two at a time.
+// 14 rows of the block, 7 a thread; results are written 4 at a time.
+// CHECK:       block.body @[[ROWS:contraction_[0-9a-f]+]] threads 16 {
+// CHECK:         %[[STAGES:.*]] = memref.alloca() : memref<3x16x20xf32, "shared">
+// CHECK:         %[[PARTIAL:.*]] = memref.alloca() : memref<4x14x16xf32, "shared">
+// CHECK-NEXT:    %[[SUMS:.*]] = memref.alloca() : memref<7x8xf32, "thread">
+// CHECK:         block.copy_async 4 %{{.*}}, %[[STAGES]]
+// CHECK:         block.ring_wait
+// CHECK:         block.copy 2 %[[STAGES]]
+// CHECK:         block.copy_async 4 %{{.*}}, %[[STAGES]]
+// CHECK:         math.fma
+// CHECK:         block.copy 4 %[[SUMS]][%{{.*}}], %[[PARTIAL]]
+// CHECK-COUNT-4: block.copy 4 %[[PARTIAL]]
+// CHECK:         scf.if
+// CHECK:           block.copy 4
+// CHECK:       rtask.kernel @rows
+// CHECK:       } implementation @[[ROWS]]
+rtask.kernel @rows grid [2]
+    reads [#rtask.box<(h) -> (h * 14, 0) by [14, 32]>, #rtask.box<(h) -> (0, 0, 0, 0) by [1, 2, 16, 16]>]
+    writes [#rtask.box<(h) -> (h * 14, 0) by [14, 16]>]
+    attributes {tiling = #rop.tiling<contraction tile [14, 16, 32] threads 16 block [14, 16, 16] slices 4>,
+                contraction = #rtask.contraction<x 0 w 1 m [0] n 1 k [2] checked [] channels true chunks 2>} {
+^bb0(%h: index, %x: tensor<28x32xf32>, %w: tensor<1x2x16x16xf32>, %y: tensor<28x16xf32>):
+  %root = rop.generic bounds [14, 16, 32]
+      maps [affine_map<(m, n, k)[h] -> (m + h * 14, k)>, affine_map<(m, n, k)[h] -> (0, k floordiv 16, k mod 16, n)>,
+            affine_map<(m, n, k)[h] -> (m + h * 14, n)>]
+      reduce [add] ins(%x, %w : tensor<28x32xf32>, tensor<1x2x16x16xf32>) into(%y : tensor<28x16xf32>) at(%h) {
+  ^bb1(%p: f32, %q: f32):
+    %m = arith.mulf %p, %q : f32
+    rop.yield %m : f32
+  } -> tensor<28x16xf32>
+  rtask.yield %root : tensor<28x16xf32>
+}
+func.func @main(%x: tensor<28x32xf32>, %y: tensor<28x16xf32>) {
+  %w = rop.get_weight @packed : tensor<1x2x16x16xf32>
+  %0 = rtask.dispatch @rows ins(%x, %w : tensor<28x32xf32>, tensor<1x2x16x16xf32>) into(%y : tensor<28x16xf32>) -> tensor<28x16xf32>
   func.return
 }
 

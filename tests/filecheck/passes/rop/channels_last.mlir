@@ -50,7 +50,7 @@ func.func @convolutions(%x: tensor<1x3x8x8xf32>) -> tensor<1x24xf32> {
 // CHECK:         rop.generic bounds [1, 6, 6, 8, 4] {{.*}} -> (d0, d1, d2, d3)>] {{.*}} into(%{{.*}} : tensor<1x6x6x16xf32>)
 // CHECK:         rop.generic bounds [1, 6, 6, 8, 4] {{.*}} -> (d0, d1, d2, (d3 + 8))>]
 // CHECK:         rop.generic bounds [1, 5, 6, 6, 16] maps [affine_map<(d0, d1, d2, d3, d4) -> (d0, d2, d3, d4)>
-// CHECK-SAME:      -> tensor<1x5x6x6xf32>
+// CHECK:         -> tensor<1x5x6x6xf32>
 rop.weight @concatenation_v : tensor<8x4xf32> hash "00"
 rop.weight @concatenation_w : tensor<8x4xf32> hash "00"
 rop.weight @concatenation_u : tensor<5x16xf32> hash "00"

@@ -1,0 +1,117 @@
+"""X staged as [m, k]: what a chunk takes of an index of M lies in one piece and is copied 16 bytes at a time."""
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import i32
+from xdsl.ir import SSAValue
+
+from rammer_ir.dialects.block import CopyAsyncOp, CopyOp, MemorySpace
+from rammer_ir.lowering.bodies.contraction_shape import PIECE, ContractionShape
+from rammer_ir.lowering.bodies.contraction_stages import StagedInput
+from rammer_ir.lowering.bodies.tap_table import FIELDS
+
+PAIR = 2
+"""Elements along K that a thread reads at once: four would not leave registers for those of the next rows."""
+
+
+class StagedRows(StagedInput):
+    """
+    Neighbouring threads copy neighbouring pieces of an index of M, then the next ones.
+
+    For X whose channels are neighbours in memory. Rows in shared memory are padded by a piece, so that the eight rows
+    that the threads of a warp read lie in different banks. A thread computes every `threads_m`-th index of M.
+    """
+
+    @staticmethod
+    def fits(shape: ContractionShape) -> bool:
+        """Whether the threads share the copies of a chunk evenly."""
+        return shape.threads % (shape.block_k // PIECE) == 0
+
+    @property
+    def copied_rows(self) -> int:
+        """Indices of M that are copied at the same time."""
+        return self.shape.threads // (self.shape.block_k // PIECE)
+
+    @property
+    def places(self) -> int:
+        return -(-self.shape.block_m // self.copied_rows)
+
+    @property
+    def stage_shape(self) -> Sequence[int]:
+        return [self.places * self.copied_rows, self.shape.block_k + PIECE]
+
+    @property
+    def fragment_shape(self) -> Sequence[int]:
+        return [2, self.shape.thread_m, PAIR]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        write = self.builder.write
+        self.first_taps = [write.allocate([FIELDS], i32, MemorySpace.THREAD) for _ in range(self.shape.stages - 1)]
+        self.next_tap = write.allocate([FIELDS], i32, MemorySpace.THREAD)
+
+    def describe(self, thread: SSAValue) -> None:
+        # Entries of the table are on their way before they are needed: nothing waits for one in the loop over chunks.
+        write = self.builder.write
+        for number, fields in enumerate((*self.first_taps, self.next_tap)):
+            self._load_known_tap(fields, write.index(number))
+        with write.loop(write.index(0), write.index(self.places), unroll=True) as place:
+            self.describe_place(place, self._row(thread, place))
+
+    def _load_known_tap(self, fields: SSAValue, chunk: SSAValue) -> None:
+        write = self.builder.write
+        self.load_tap(fields, write.select(write.less(chunk, self.chunks), chunk, write.index(0)))
+
+    def _row(self, thread: SSAValue, place: SSAValue) -> SSAValue:
+        write = self.builder.write
+        first = write.divide(thread, write.index(self.shape.block_k // PIECE))
+        return write.plus(first, write.times(place, write.index(self.copied_rows)))
+
+    def copy_first(self, thread: SSAValue, number: int) -> None:
+        self._copy(thread, self.builder.write.index(number), self.first_taps[number])
+
+    def copy_next(self, thread: SSAValue, chunk: SSAValue) -> None:
+        self._copy(thread, chunk, self.next_tap)
+        write = self.builder.write
+        self._load_known_tap(self.next_tap, write.plus(chunk, write.index(1)))
+
+    def _copy(self, thread: SSAValue, chunk: SSAValue, fields: SSAValue) -> None:
+        shape, write = self.shape, self.builder.write
+        k = write.times(write.modulo(thread, write.index(shape.block_k // PIECE)), write.index(PIECE))
+        stage = write.modulo(chunk, write.index(shape.stages))
+        tap = [write.as_index(write.load(fields, write.index(field))) for field in range(FIELDS)]
+        start = write.plus(tap[0], k)
+        in_chunk = write.all_of([write.less(chunk, self.chunks), write.less(k, tap[-1])])
+        with write.loop(write.index(0), write.index(self.places), unroll=True) as place:
+            parts, exists = self.recall_place(place)
+            inside = write.all_of([in_chunk, exists, *self.checks(parts, tap)])
+            address, target = write.plus(parts[0], start), [stage, self._row(thread, place), k]
+            write.add(CopyAsyncOp(PIECE, self.operand, [address], self.stages, target, inside))
+
+    def read_first(self, fragment: SSAValue, place: Sequence[SSAValue], at_m: SSAValue) -> None:
+        self._read(fragment, place, at_m, self.builder.write.index(0))
+
+    def read_ahead(
+        self, fragment: SSAValue, place: Sequence[SSAValue], at_m: SSAValue, pair: SSAValue, row: int
+    ) -> None:
+        if row == 0:
+            write = self.builder.write
+            following = write.plus(pair, write.index(1))
+            with write.when(write.less(following, write.index(self.shape.slice_rows // PAIR))):
+                self._read(fragment, place, at_m, following)
+
+    def _read(self, fragment: SSAValue, place: Sequence[SSAValue], at_m: SSAValue, pair: SSAValue) -> None:
+        write = self.builder.write
+        stage, first = place
+        row, half = write.plus(first, write.times(pair, write.index(PAIR))), write.modulo(pair, write.index(2))
+        with write.loop(write.index(0), write.index(self.shape.thread_m), unroll=True) as number:
+            source = [stage, self.place_m(at_m, number), row]
+            write.add(CopyOp(PAIR, self.stages, source, fragment, [half, number, write.index(0)]))
+
+    def element(self, fragment: SSAValue, pair: SSAValue, row: int, number: SSAValue) -> SSAValue:
+        write = self.builder.write
+        return write.load(fragment, write.modulo(pair, write.index(2)), number, write.index(row))
+
+    def place_m(self, at_m: SSAValue, number: SSAValue) -> SSAValue:
+        write = self.builder.write
+        return write.plus(at_m, write.times(number, write.index(self.shape.threads_m)))
