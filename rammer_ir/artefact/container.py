@@ -83,8 +83,9 @@ class Container:
 
 
 def damaged(path: Path, reason: str) -> InvalidInputError:
-    """The error for a file that is not as it was written."""
-    return InvalidInputError(f"a damaged artefact: {reason}; compile the model again", location=str(path))
+    """The error for a file that is not as it was written; `reason` may quote what is in it."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in reason).split())
+    return InvalidInputError(f"a damaged artefact: {line}; compile the model again", location=str(path))
 
 
 def is_container(path: str | Path) -> bool:

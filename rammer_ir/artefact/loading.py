@@ -43,7 +43,7 @@ def _target(compiled: CompiledProgram, device: str, path: str) -> Target:
     """The device to load the program on; raises DeviceError if it is not of the program's kind, or not there."""
     origin = compiled.origin
     if origin.kind not in _DEVICES:
-        raise DeviceError(f"the program is for an unknown kind of device, '{origin.kind[:20]}'", location=path)
+        raise DeviceError(f"the program is for an unknown kind of device, {origin.kind[:20]!r}", location=path)
     own = _DEVICES[origin.kind]
     try:
         target = select_target(own if device == "auto" else device)

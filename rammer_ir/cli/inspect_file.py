@@ -49,16 +49,21 @@ def _inspect_artefact(options: argparse.Namespace) -> int:
         program = None if compiled is None else program_facts(compiled)
         print(json.dumps({"file": asdict(facts), "program": program}, indent=2))
     elif compiled is None:
-        print(_file_text(facts))
+        print(_printable(_file_text(facts)))
     elif options.source:
         print("\n".join(body.source for body in compiled.image.bodies))
     elif options.bodies:
-        print(_bodies_text(body_facts(compiled)))
+        print(_printable(_bodies_text(body_facts(compiled))))
     else:
-        print(_file_text(facts) + "\n" + _program_text(compiled))
+        print(_printable(f"{_file_text(facts)}\n{_program_text(compiled)}"))
     if facts.problem is not None:
         print(f"{facts.path}: error: {facts.problem}", file=sys.stderr)
     return 0 if compiled is not None else 1
+
+
+def _printable(text: str) -> str:
+    """The text without what a terminal would take for commands: names may come from anywhere."""
+    return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _file_text(facts: "FileFacts") -> str:

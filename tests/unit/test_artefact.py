@@ -25,6 +25,7 @@ from rammer_ir.compiled import CompiledProgram
 from rammer_ir.compiler import compile_program
 from rammer_ir.demo.models import lstm_model
 from rammer_ir.errors import DeviceError, InvalidInputError, RammerError
+from rammer_ir.pipelines import STRATEGIES
 from rammer_ir.random_inputs import random_inputs
 from rammer_ir.runtime.host import machine_code
 from rammer_ir.runtime.selection import compile_target, load_program
@@ -80,13 +81,14 @@ def refusal(path: Path, **options: str) -> str:
     return message
 
 
-@pytest.mark.parametrize("keep_ir", [False, True])
-def test_a_loaded_program_is_the_saved_one(tmp_path: Path, keep_ir: bool) -> None:
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_loaded_program_is_the_saved_one(tmp_path: Path, strategy: str) -> None:
     path = tmp_path / "saved.rammer"
-    with rammer_ir.compile(lstm_model(layers=2, steps=4, hidden=8), device="cpu") as program:
+    keep_ir = strategy == "persistent"
+    with rammer_ir.compile(lstm_model(layers=2, steps=4, hidden=8), device="cpu", strategy=strategy) as program:
         program.save(path, keep_ir=keep_ir)
         loaded = rammer_ir.load(path)
-        assert loaded.strategy == "persistent"
+        assert loaded.strategy == strategy
         assert loaded.source == program.source
         assert (loaded.origin, loaded.report) == (program.origin, program.report)
         assert (loaded.inputs, loaded.outputs, loaded.device) == (program.inputs, program.outputs, "cpu")

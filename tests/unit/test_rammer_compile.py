@@ -1,12 +1,15 @@
 """`rammer compile`, `rammer inspect` and `rammer run` of what was compiled: output, errors and exit codes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rammer_ir.artefact.writer import write_artefact
 from rammer_ir.cli.rammer import main
+from rammer_ir.compiler import compile_program
 from rammer_ir.demo.models import mlp_model
 
 
@@ -77,6 +80,14 @@ def test_inspect_an_artefact(artefact: Path, capsys: pytest.CaptureFixture[str])
     assert 'extern "C"' in printed(capsys, "inspect", str(artefact), "--source")
     listed = printed(capsys, "inspect", str(artefact), "--bodies").splitlines()
     assert [line.split()[0] for line in listed] == ["body", *(body["name"] for body in program["bodies"])]
+
+
+def test_names_are_no_commands_to_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "named.rammer"
+    compiled = compile_program(mlp_model((16, 24, 8), batch=4), device="cpu")
+    image = replace(compiled.image, inputs=(replace(compiled.image.inputs[0], name="\x1b[2Jx"),))
+    write_artefact(replace(compiled, image=image), path)
+    assert "input     \N{REPLACEMENT CHARACTER}[2Jx: float32" in printed(capsys, "inspect", str(path))
 
 
 def test_inspect_a_damaged_artefact(artefact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
