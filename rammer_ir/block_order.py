@@ -12,9 +12,9 @@ def operands_in_block(op: Operation, block: Block) -> Iterator[Operation]:
     for nested in op.walk():
         for operand in nested.operands:
             owner = operand.owner
-            defining = block.find_ancestor_op_in_block(owner) if isinstance(owner, Operation) else None
-            if defining is not None and defining is not op:
-                yield defining
+            # What is nested in another op of the block cannot be seen from here.
+            if isinstance(owner, Operation) and owner.parent is block and owner is not op:
+                yield owner
 
 
 def depends_on(value: SSAValue, op: Operation) -> bool:
