@@ -7,11 +7,14 @@ A network of layers side by side (all read the same vectors, each has a matrix o
 time of a layer is that of four layers less that of one, divided by three: what a launch costs is not in it. Cold, the
 L2 is flushed before each run; warm, it holds what fits of the run before. The reading kernel gets as many bytes, and is
 measured in the same way.
+
+The classifier is that of AlexNet, three layers one after another: time of the launch, and of one that reads as much.
 """
 
 import argparse
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -54,6 +57,7 @@ extern "C" __global__ void __launch_bounds__(512) read(const uint4* data, unsign
 """
 
 Cache = Literal["warm", "cold"]
+CACHES: tuple[Cache, ...] = ("cold", "warm")
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,42 @@ class Reader:
         return min(medians)
 
 
+CLASSIFIER = (9216, 4096, 4096, 1000)
+"""Lengths of the vectors between AlexNet's last layers."""
+
+
+def classifier(device: Device, reader: Reader) -> list[str]:
+    """The rows of the classifier: cold and warm."""
+    generator = np.random.default_rng(0)
+    weights: list[onnx.TensorProto] = []
+    nodes: list[onnx.NodeProto] = []
+    x = wanted = generator.random((1, CLASSIFIER[0]), np.float32)
+    for layer, (k, n) in enumerate(pairwise(CLASSIFIER)):
+        matrix = (generator.random((n, k), np.float32) - 0.5) / np.float32(np.sqrt(k))
+        weights.append(numpy_helper.from_array(matrix, f"w{layer}"))
+        nodes.append(helper.make_node("Gemm", [f"y{layer}", f"w{layer}"], [f"g{layer}"], f"gemm{layer}", transB=1))
+        nodes.append(helper.make_node("Relu", [f"g{layer}"], [f"y{layer + 1}"], f"relu{layer}"))
+        wanted = np.maximum(wanted.astype(np.float64) @ matrix.astype(np.float64).T, 0)
+    first = helper.make_tensor_value_info("y0", TensorProto.FLOAT, [1, CLASSIFIER[0]])
+    last = helper.make_tensor_value_info("y3", TensorProto.FLOAT, [1, CLASSIFIER[-1]])
+    graph = helper.make_graph(nodes, "classifier", [first], [last], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    program, _ = load(model, device)
+    found = program.run({"y0": x})["y3"]
+    error = float(np.abs(found - wanted).max() / np.abs(wanted).max())
+    size = sum(4 * k * n for k, n in pairwise(CLASSIFIER))
+    rows: list[str] = []
+    for cache in CACHES:
+        ours = program.measure({"y0": x}, runs=RUNS, warmup=3, clock="device", cache=cache).median
+        reading = reader.seconds(size, cache)
+        rows.append(
+            f"| classifier | {size / 1e6:.1f} | | {cache} | {ours * 1e6:.1f} | | {size / ours / 1e12:.2f} "
+            f"| {size / reading / 1e12:.2f} | {reading / ours:.0%} | {error:.1e} |"
+        )
+    program.close()
+    return rows
+
+
 def slope(times: dict[int, float]) -> float:
     """The time of one more layer."""
     few, many = LAYERS
@@ -156,7 +196,7 @@ def measure(layer: Layer, device: Device, reader: Reader) -> list[str]:
     matrices = (generator.random(shape, np.float32) - 0.5) / np.float32(np.sqrt(layer.k))
     bias = generator.random(layer.n, np.float32) - 0.5
     x = generator.random((layer.m, layer.k), np.float32) - 0.5
-    times: dict[Cache, dict[int, float]] = {"cold": {}, "warm": {}}
+    times: dict[Cache, dict[int, float]] = {cache: {} for cache in CACHES}
     tiling, error = "", 0.0
     for layers in LAYERS:
         program, tiling = load(layer.model(layers, matrices, bias), device)
@@ -164,7 +204,7 @@ def measure(layer: Layer, device: Device, reader: Reader) -> list[str]:
         for number in range(layers):
             wanted = np.maximum(x.astype(np.float64) @ matrices[number].astype(np.float64).T + bias, 0)
             error = max(error, float(np.abs(found[f"y{number}"] - wanted).max() / np.abs(wanted).max()))
-        for cache in times:
+        for cache in CACHES:
             measured = program.measure({"x": x}, runs=RUNS, warmup=3, clock="device", cache=cache)
             times[cache][layers] = measured.median
         program.close()
@@ -192,7 +232,7 @@ def main() -> None:
     device = Device()
     numbers: list[int] = options.cases
     chosen = [CASES[number] for number in numbers]
-    reader = Reader(device, max(LAYERS) * max(layer.size for layer in chosen))
+    reader = Reader(device, max(LAYERS) * max(layer.size for layer in CASES))
     rows = [
         "| M, N, K | MB | tiling | L2 | one layer, us | one more, us | TB/s | reading kernel, TB/s | of it | error |",
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -201,6 +241,8 @@ def main() -> None:
         found = measure(layer, device, reader)
         rows += found
         print("\n".join(found), flush=True)
+    rows += classifier(device, reader)
+    print("\n".join(rows[-2:]), flush=True)
     text = (
         "# Matrix-vector products alone, all vEUs busy\n\n"
         f"{device.properties.name}, fp32, device time, medians of {RUNS}; {date.today()}, commit {options.commit}. "
