@@ -173,7 +173,8 @@ def main() -> None:
     device = Device()
     peak = fp32_peak(device)
     rows = [
-        "| M, N, K an image | tiling | images | rTasks | rTasks a vEU | us warm | us cold | TFLOP/s | of peak | error |",
+        "| M, N, K an image | tiling | images | rTasks | rTasks a vEU | us warm | us cold | TFLOP/s | of peak "
+        "| error |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for problem in PROBLEMS:

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from math import prod
 
 from xdsl.dialects.builtin import DYNAMIC_INDEX, IndexType, MemRefType, NoneAttr, StringAttr
 from xdsl.ir import Attribute, Block, Region, SSAValue
@@ -17,7 +18,7 @@ from xdsl.ir.affine import (
 from rammer_ir.dialects.block import BodyOp, MemorySpace, YieldOp
 from rammer_ir.indexing.ranges import Range, expression_range
 from rammer_ir.lowering.bodies.fingerprint import fingerprint
-from rammer_ir.lowering.bodies.writer import Writer
+from rammer_ir.lowering.bodies.writer import MOST_SMALL, Writer
 
 
 class BodyBuilder:
@@ -110,7 +111,8 @@ class BodyBuilder:
     def coordinates(self, grid: Sequence[int]) -> list[SSAValue]:
         """The coordinates of the task in a grid."""
         extents = [self.write.index(0), *(self.parameter(extent) for extent in grid[1:])]
-        return self.write.decode(self.task, extents)
+        decode = self.write.decode_small if prod(grid) < MOST_SMALL else self.write.decode
+        return decode(self.task, extents)
 
     def finish(self, kind: str) -> BodyOp:
         """The body, named by its kind and its fingerprint: equal bodies have equal names."""

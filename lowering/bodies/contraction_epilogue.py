@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from math import prod
+from math import gcd, prod
 from typing import cast
 
 from xdsl.dialects import arith
@@ -43,7 +43,8 @@ class ContractionEpilogue:
     Writes the results of a contraction kernel from partial sums in shared memory.
 
     Results that are neighbours in memory are written by neighbouring threads: along M (`m_is_fast`) or along N. Where
-    the results and all that is read have pieces of 4 neighbours along that direction, threads take whole pieces.
+    the results and all that is read have pieces of 4 neighbours along that direction, threads take such a piece, or half
+    of one, at once.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class ContractionEpilogue:
         self.code = _StagedCode(view, builder, symbols)
         self.reads = list(self._operands_read())
         self.m_is_fast = self._is_contiguous_along_m()
-        self.piece = PIECE if self._has_pieces() else 1
+        self.piece = gcd(PIECE, shape.elements) if self._has_pieces() else 1
         self.extents_m = [builder.parameter(self.first.bounds[dim]) for dim in self.roles.m]
         self.tile_m = builder.parameter(prod(self.first.bounds[dim] for dim in self.roles.m))
         self.tile_n = builder.parameter(self.first.bounds[self.roles.n])
@@ -201,7 +202,7 @@ class ContractionEpilogue:
         slow = write.divide(linear, write.index(fast_pieces))
         at_m, at_n = (fast, slow) if self.m_is_fast else (slow, fast)
         loops: list[SSAValue] = [write.index(0)] * len(self.first.bounds)
-        for dim, index in zip(self.roles.m, write.decode(at_m, self.extents_m), strict=True):
+        for dim, index in zip(self.roles.m, write.decode_small(at_m, self.extents_m), strict=True):
             loops[dim] = index
         loops[self.roles.n] = at_n
         return loops, [write.less(at_m, self.tile_m), write.less(at_n, self.tile_n)], [slow, fast]

@@ -8,7 +8,7 @@ from xdsl.ir import SSAValue
 from rammer_ir.dialects.block import CopyAsyncOp, CopyOp, MemorySpace
 from rammer_ir.lowering.bodies.contraction_shape import PIECE, ContractionShape
 from rammer_ir.lowering.bodies.contraction_stages import StagedInput
-from rammer_ir.lowering.bodies.tap_table import FIELDS
+from rammer_ir.lowering.bodies.tap_table import FIELDS, TapTable
 
 PAIR = 2
 """Elements along K that a thread reads at once: four would not leave registers for those of the next rows."""
@@ -46,21 +46,22 @@ class StagedRows(StagedInput):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        write = self.builder.write
-        self.first_taps = [write.allocate([FIELDS], i32, MemorySpace.THREAD) for _ in range(self.shape.stages - 1)]
-        self.next_tap = write.allocate([FIELDS], i32, MemorySpace.THREAD)
+        self.next_tap = self.builder.write.allocate([FIELDS], i32, MemorySpace.THREAD)
 
     def describe(self, thread: SSAValue) -> None:
-        # Entries of the table are on their way before they are needed: nothing waits for one in the loop over chunks.
+        # The first entries of the table are parameters, and later ones are on their way before they are needed: no copy
+        # waits for its entry.
         write = self.builder.write
-        for number, fields in enumerate((*self.first_taps, self.next_tap)):
-            self._load_known_tap(fields, write.index(number))
+        self.first_taps = [self._tap_parameters(number) for number in range(self.shape.stages)]
+        for field, value in enumerate(self.first_taps[-1]):
+            write.store(write.as_i32(value), self.next_tap, write.index(field))
         with write.loop(write.index(0), write.index(self.places), unroll=True) as place:
             self.describe_place(place, self._row(thread, place))
 
-    def _load_known_tap(self, fields: SSAValue, chunk: SSAValue) -> None:
-        write = self.builder.write
-        self.load_tap(fields, write.select(write.less(chunk, self.chunks), chunk, write.index(0)))
+    def _tap_parameters(self, number: int) -> list[SSAValue]:
+        table = TapTable.of(self.view, self.roles, self.shape.block_k)
+        known = number if number < table.entries else 0
+        return [self.builder.parameter(field.eval([known], [])) for field in table.fields]
 
     def _row(self, thread: SSAValue, place: SSAValue) -> SSAValue:
         write = self.builder.write
@@ -71,15 +72,16 @@ class StagedRows(StagedInput):
         self._copy(thread, self.builder.write.index(number), self.first_taps[number])
 
     def copy_next(self, thread: SSAValue, chunk: SSAValue) -> None:
-        self._copy(thread, chunk, self.next_tap)
         write = self.builder.write
-        self._load_known_tap(self.next_tap, write.plus(chunk, write.index(1)))
+        tap = [write.as_index(write.load(self.next_tap, write.index(field))) for field in range(FIELDS)]
+        self._copy(thread, chunk, tap)
+        following = write.plus(chunk, write.index(1))
+        self.load_tap(self.next_tap, write.select(write.less(following, self.chunks), following, write.index(0)))
 
-    def _copy(self, thread: SSAValue, chunk: SSAValue, fields: SSAValue) -> None:
+    def _copy(self, thread: SSAValue, chunk: SSAValue, tap: Sequence[SSAValue]) -> None:
         shape, write = self.shape, self.builder.write
         k = write.times(write.modulo(thread, write.index(shape.block_k // PIECE)), write.index(PIECE))
         stage = write.modulo(chunk, write.index(shape.stages))
-        tap = [write.as_index(write.load(fields, write.index(field))) for field in range(FIELDS)]
         start = write.plus(tap[0], k)
         in_chunk = write.all_of([write.less(chunk, self.chunks), write.less(k, tap[-1])])
         with write.loop(write.index(0), write.index(self.places), unroll=True) as place:

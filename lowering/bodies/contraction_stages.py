@@ -141,7 +141,7 @@ class StagedInput(ABC):
         write = self.builder.write
         loops: list[SSAValue] = [write.index(0)] * len(generic.bounds)
         extents = self.epilogue.extents_m
-        for dim, index in zip(self.roles.m, write.decode(column, extents), strict=True):
+        for dim, index in zip(self.roles.m, write.decode_small(column, extents), strict=True):
             loops[dim] = index
         return loops
 

@@ -25,6 +25,12 @@ from rammer_ir.dialects.rop import Combiner
 
 OpT = TypeVar("OpT", bound=Operation)
 
+SMALL = "block.small"
+"""Attribute of an `arith.divui` whose dividend is below `MOST_SMALL`."""
+
+MOST_SMALL = 2**21
+"""Up to here a quotient is exact when computed with a reciprocal in float32 (`rammer::quotient`)."""
+
 UNROLL = "block.unroll"
 """Attribute of an `scf.for` whose iterations are to be spelled out."""
 
@@ -108,6 +114,17 @@ class Writer:
         for extent in reversed(extents[1:]):
             indices.append(self.modulo(rest, extent))
             rest = self.divide(rest, extent)
+        return [rest, *reversed(indices)] if extents else []
+
+    def decode_small(self, linear: SSAValue, extents: Sequence[SSAValue]) -> list[SSAValue]:
+        """The same of an index below `MOST_SMALL`, with fewer instructions."""
+        indices: list[SSAValue] = []
+        rest = linear
+        for extent in reversed(extents[1:]):
+            quotient = self.add(arith.DivUIOp(rest, extent))
+            quotient.attributes[SMALL] = UnitAttr()
+            indices.append(self.minus(rest, self.times(quotient.result, extent)))
+            rest = quotient.result
         return [rest, *reversed(indices)] if extents else []
 
     def as_index(self, value: SSAValue) -> SSAValue:

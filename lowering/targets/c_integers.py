@@ -13,6 +13,9 @@ from rammer_ir.lowering.targets.c_language import Language
 from rammer_ir.lowering.targets.c_text import bare, cast
 from rammer_ir.lowering.targets.c_types import c_type, integer_width, unsigned_type
 
+SMALL_ATTRIBUTE: Final = "block.small"
+"""Attribute of an `arith.divui` of indices whose dividend is below 2**21: there are quicker ways than a division."""
+
 _COMPARISONS: Final = ("==", "!=", "<", "<=", ">", ">=", "<", "<=", ">", ">=")
 _FIRST_UNSIGNED_COMPARISON: Final = 6
 
@@ -89,6 +92,8 @@ def _(op: arith.SignlessIntegerBinaryOperation, operands: Sequence[str], languag
         if type(op) not in _LOGIC:
             raise CompileError(f"{op.name} of single bits has no form in C")
         return f"({lhs} {_LOGIC[type(op)]} {rhs})"
+    if SMALL_ATTRIBUTE in op.attributes:
+        return language.small_quotient(lhs, rhs)
     if type(op) in _ARITHMETIC:
         form, symbol = _ARITHMETIC[type(op)]
         return form(symbol, lhs, rhs, kind)

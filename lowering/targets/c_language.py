@@ -32,3 +32,7 @@ class Language(ABC):
     @abstractmethod
     def reciprocal_square_root(self, operand: str, kind: Attribute) -> str:
         """One divided by the square root."""
+
+    def small_quotient(self, lhs: str, rhs: str) -> str:
+        """The quotient of indices that are not negative, the dividend below 2**21."""
+        return f"int(unsigned({lhs}) / unsigned({rhs}))"

@@ -71,6 +71,9 @@ class CudaLanguage(Language):
     def helper_text(self, name: str) -> str:
         return _HELPERS[name].format(inline=self.inline)
 
+    def small_quotient(self, lhs: str, rhs: str) -> str:
+        return f"rammer::quotient({bare(lhs)}, {bare(rhs)})"
+
     def special_float(self, bits: int, kind: Attribute) -> str:
         if isinstance(kind, Float32Type):
             return f"__int_as_float({bits:#010x})"

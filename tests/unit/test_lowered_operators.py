@@ -178,7 +178,7 @@ def test_convolutions(text: str, device: str, seed: int | None) -> None:
     check_levels(text, device, seed, most_tasks=1)
 
 
-@settings(max_examples=8)
+@settings(max_examples=3)
 @given(IMAGES, SEEDS)
 def test_convolutions_of_images_with_channels_last(text: str, seed: int | None) -> None:
     check_levels(text, "h100", seed, most_tasks=1)

@@ -31,8 +31,8 @@ Registers that a body preserves for its caller. By default about half of those i
 
 BODY_ASSEMBLER_LEVEL = 1
 """
-Keeps multiply-adds in the order in which a body has them, which it chose for the ports of the registers: above it, ptxas
-mixes rows of a tile, and a contraction loses a tenth of its speed (docs/results/contraction.md).
+Keeps multiply-adds nearly in the order in which a body has them, which it chose for the ports of the registers: above
+it, ptxas mixes the rows of a tile, and a contraction loses a tenth of its speed (docs/results/contraction.md).
 """
 
 

@@ -38,8 +38,7 @@ class CompileRequest:
     One source text and how to compile it.
 
     `name` appears in errors; `headers` are texts by the name they are included under; `definitions` are macros;
-    `registers` bounds the registers a thread uses (0: no bound); `assembler_level` is how much ptxas may rearrange, 0 to
-    3.
+    `registers` bounds the registers a thread uses (0: no bound); `assembler_level`, 0 to 3, is that of ptxas.
     """
 
     name: str

@@ -93,7 +93,7 @@ func.func @main(%x: tensor<20x30xf32>, %b: tensor<32xf32>, %y: tensor<32x30xf32>
 // -----
 
 // The channels of X are neighbours in memory: pieces of 4 are staged as rows, padded by a piece, and read two at a time.
-// 14 rows of the block, 7 a thread; results are written 4 at a time.
+// 14 rows of the block, 7 a thread; results are written 2 at a time.
 // CHECK:       block.body @[[ROWS:contraction_[0-9a-f]+]] threads 16 {
 // CHECK:         %[[STAGES:.*]] = memref.alloca() : memref<3x16x20xf32, "shared">
 // CHECK:         %[[PARTIAL:.*]] = memref.alloca() : memref<4x14x16xf32, "shared">
@@ -104,9 +104,9 @@ func.func @main(%x: tensor<20x30xf32>, %b: tensor<32xf32>, %y: tensor<32x30xf32>
 // CHECK:         block.copy_async 4 %{{.*}}, %[[STAGES]]
 // CHECK:         math.fma
 // CHECK:         block.copy 4 %[[SUMS]][%{{.*}}], %[[PARTIAL]]
-// CHECK-COUNT-4: block.copy 4 %[[PARTIAL]]
+// CHECK-COUNT-4: block.copy 2 %[[PARTIAL]]
 // CHECK:         scf.if
-// CHECK:           block.copy 4
+// CHECK:           block.copy 2
 // CHECK:       rtask.kernel @rows
 // CHECK:       } implementation @[[ROWS]]
 rtask.kernel @rows grid [2]
