@@ -25,7 +25,7 @@ from rammer_ir.pipelines import DEFAULT_STRATEGY, STRATEGIES
 from rammer_ir.program import Program
 from rammer_ir.runtime.interface import LoadedProgram
 from rammer_ir.runtime.selection import Target, compile_code, compile_target, load_program, select_target
-from rammer_ir.weights.recipes import evaluate_recipes
+from rammer_ir.weights.arrangement import arrange_weights
 
 if TYPE_CHECKING:
     import onnx
@@ -141,8 +141,7 @@ def _compile(
         image = encode(imported.module)
         report = report_on(levels, image)
     with phases.phase("weights"):
-        evaluate_recipes(imported.module, imported.weights, needed=[symbol for symbol, _ in image.weights])
-        weights = imported.weights.arrange(image.weights, image.weight_bytes)
+        weights = arrange_weights(imported.module, imported.weights, image.weights, image.weight_bytes)
     origin = Origin(
         model=name,
         model_sha256=digest,

@@ -12,13 +12,13 @@ from rammer_ir.frontend.onnx_importer import import_model
 from rammer_ir.lowering.emission.encode_program import encode
 from rammer_ir.pass_pipeline import parse_pass_pipeline, run_passes
 from rammer_ir.runtime.program_image import ProgramImage
-from rammer_ir.weights.recipes import evaluate_recipes
+from rammer_ir.weights.arrangement import arrange_weights
 from rammer_ir.weights.store import WeightStore
 
 
 @dataclass(frozen=True)
 class LoweredModel:
-    """A model's module after a pipeline, and its weights; derived ones are there once it is encoded."""
+    """A model's module after a pipeline, and its weights without derived ones."""
 
     module: ModuleOp
     weights: WeightStore
@@ -26,8 +26,7 @@ class LoweredModel:
     def encode(self) -> tuple[ProgramImage, NDArray[np.uint8]]:
         """The image of the module, which is at the `vdevice` level, and the arena of its weights."""
         image = encode(self.module)
-        evaluate_recipes(self.module, self.weights)
-        return image, self.weights.arrange(image.weights, image.weight_bytes)
+        return image, arrange_weights(self.module, self.weights, image.weights, image.weight_bytes)
 
 
 def lower_model(model: onnx.ModelProto, pipeline: str) -> LoweredModel:

@@ -43,7 +43,7 @@ def evaluate_recipes(
     """
     ops = weight_ops(module)
     interpreter = rop_interpreter(module, weights)
-    for symbol in _in_order_of_need(ops, ops if needed is None else needed):
+    for symbol in in_order_of_need(ops, ops if needed is None else needed):
         op = ops[symbol]
         key = _recipe_key(op, weights)
         known = weights.derived(key)
@@ -56,7 +56,7 @@ def evaluate_recipes(
         weights.add_derived(symbol, key, value)
 
 
-def _in_order_of_need(ops: dict[str, WeightOp], needed: Iterable[str]) -> list[str]:
+def in_order_of_need(ops: dict[str, WeightOp], needed: Iterable[str]) -> list[str]:
     """Derived weights that are needed, each after those that its recipe reads."""
     ordered: dict[str, None] = {}
     for symbol in needed:

@@ -19,10 +19,11 @@ _HASH_DIGITS: Final = 32
 
 def content_hash(array: Array) -> str:
     """The first half of the SHA-256 of the array's bytes in row-major order, in hexadecimal."""
-    return hashlib.sha256(_bytes_of(array).data).hexdigest()[:_HASH_DIGITS]
+    return hashlib.sha256(bytes_of(array).data).hexdigest()[:_HASH_DIGITS]
 
 
-def _bytes_of(array: Array) -> NDArray[np.uint8]:
+def bytes_of(array: Array) -> NDArray[np.uint8]:
+    """The bytes of an array in row-major order; a copy only where they do not lie so."""
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
@@ -61,7 +62,7 @@ class WeightStore(Mapping[str, Array]):
             raise ValueError(f"weight @{symbol} has other contents already")
         kept = self._contents.get(content)
         if kept is None:
-            kept = self._contents[content] = _bytes_of(array)
+            kept = self._contents[content] = bytes_of(array)
             kept.flags.writeable = False
         self._hashes[symbol] = content
         self._arrays[symbol] = kept.view(array.dtype).reshape(array.shape)
@@ -106,7 +107,7 @@ class WeightStore(Mapping[str, Array]):
                 places[content] = end
                 end += -(-self._contents[content].size // ALIGNMENT) * ALIGNMENT
             offsets[symbol] = places[content]
-        arena = _aligned_zeros(end)
+        arena = aligned_zeros(end)
         for content, offset in places.items():
             source = self._contents[content]
             arena[offset : offset + source.size] = source
@@ -118,7 +119,7 @@ class WeightStore(Mapping[str, Array]):
 
         Raises InvalidInputError for a symbol that is not in the store.
         """
-        arena = _aligned_zeros(size)
+        arena = aligned_zeros(size)
         for symbol, offset in places:
             if symbol not in self._arrays:
                 raise InvalidInputError(f"there is no weight @{symbol} in the store")
@@ -127,7 +128,8 @@ class WeightStore(Mapping[str, Array]):
         return arena
 
 
-def _aligned_zeros(size: int) -> NDArray[np.uint8]:
+def aligned_zeros(size: int) -> NDArray[np.uint8]:
+    """Zero bytes, aligned to `ALIGNMENT`."""
     memory = np.zeros(size + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + size]
