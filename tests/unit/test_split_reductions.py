@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp
 from xdsl.utils.hints import isa
 
@@ -14,6 +15,7 @@ from rammer_ir.context import new_context
 from rammer_ir.dialects.rop import OperatorOp, SplitAttr, TilingAttr, WeightOp, tensor_type
 from rammer_ir.dialects.rtask import AlternativesOp, DispatchOp, KernelOp
 from rammer_ir.errors import RammerError
+from rammer_ir.frontend.onnx_importer import import_model
 from rammer_ir.interpreters import rop, rtask
 from rammer_ir.interpreters.boxes import check_boxes
 from rammer_ir.interpreters.comparison import Tolerance, describe_difference
@@ -126,6 +128,18 @@ def test_estimates_choose() -> None:
         )
         dispatches = [op for op in module.walk() if isinstance(op, DispatchOp)]
         assert (len(dispatches) == 2) == is_split
+
+
+def test_strips_of_grouped_channels_do_not_interleave() -> None:
+    """Channels are group * 192 + filter: a strip with part of each group would overlap others, as the proof would say."""
+    weight = numpy_helper.from_array(np.zeros((384, 192, 3, 3), np.float32), "w")
+    node = helper.make_node("Conv", ["x", "w"], ["y"], "conv", pads=[1, 1, 1, 1], group=2)
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 384, 12, 12]) for name in ("x", "y")]
+    graph = helper.make_graph([node], "grouped", values[:1], values[1:], [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    module = run(import_model(model).module, "set-device{device=h100},persistent")
+    names = [op.sym_name.data for op in module.ops if isinstance(op, KernelOp)]
+    assert any(name.endswith("total") for name in names)
 
 
 @pytest.mark.parametrize(("dim", "parts"), [(0, 2), (3, 5)])
