@@ -131,7 +131,7 @@ def test_estimates_choose() -> None:
 
 
 def test_strips_of_grouped_channels_do_not_interleave() -> None:
-    """Channels are group * 192 + filter: a strip with part of each group would overlap others, as the proof would say."""
+    """Channels are group * 192 + filter: a strip with part of each group would overlap others, as the proof says."""
     weight = numpy_helper.from_array(np.zeros((384, 192, 3, 3), np.float32), "w")
     node = helper.make_node("Conv", ["x", "w"], ["y"], "conv", pads=[1, 1, 1, 1], group=2)
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 384, 12, 12]) for name in ("x", "y")]
