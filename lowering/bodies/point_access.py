@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import cast
 
 from xdsl.dialects.builtin import FixedBitwidthType, FloatAttr, IntegerAttr, TensorType
@@ -24,22 +25,22 @@ WIDEST_BYTES = 16
 """Bytes of the widest load and store."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
-    """An expression of loop classes: coefficients of those it is linear in, and terms that are not (or have none)."""
+    """
+    An expression of loop classes: coefficients of those it is linear in, and terms that are not (or have none).
+
+    `curved` are the classes in which it is not linear.
+    """
 
     linear: Mapping[int, int]
     rest: tuple[AffineExpr, ...]
+    curved: frozenset[int]
 
     @property
     def classes(self) -> set[int]:
         """The classes it depends on."""
         return {*self.linear, *self.curved}
-
-    @property
-    def curved(self) -> set[int]:
-        """The classes in which it is not linear."""
-        return {dim for term in self.rest for dim in term.used_dims()}
 
     def distance(self, point: Sequence[int]) -> int:
         """How much larger it is at a point than at the origin, as far as it is linear."""
@@ -53,8 +54,9 @@ class Split:
         return all(number not in term.used_dims() for term in self.rest)
 
 
+@lru_cache(maxsize=4096)
 def split_expression(expression: AffineExpr) -> Split:
-    """Separate what an expression is linear in."""
+    """Separate what an expression is linear in; one object for equal expressions."""
     linear: dict[int, int] = {}
     rest: list[AffineExpr] = []
     for term in additive_terms(expression):
@@ -66,16 +68,17 @@ def split_expression(expression: AffineExpr) -> Split:
             linear[dim] = linear.get(dim, 0) + coefficient
     nonlinear = {dim for term in rest for dim in term.used_dims()}
     rest += [AffineExpr.dimension(dim) * by for dim, by in linear.items() if dim in nonlinear]
-    return Split({dim: by for dim, by in linear.items() if by and dim not in nonlinear}, tuple(rest))
+    straight = {dim: by for dim, by in linear.items() if by and dim not in nonlinear}
+    return Split(straight, tuple(rest), frozenset(nonlinear))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Condition:
-    """That an expression of loop classes is at least 0 and below an extent."""
+    """That an expression of loop classes is at least 0 and below an extent; one object for equal ones."""
 
     expression: AffineExpr
     extent: int
-    split: Split = field(init=False, compare=False)
+    split: Split = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "split", split_expression(self.expression))
@@ -93,13 +96,13 @@ class Condition:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Access:
     """
     How an operand is read or written: its row-major address and, where it may be out of range, the conditions.
 
-    `operand` is its number among the body's. Where the conditions do not hold, a read gives `pad`. Equal accesses give
-    equal values.
+    `operand` is its number among the body's. Where the conditions do not hold, a read gives `pad`. Equal accesses
+    are one object.
     """
 
     operand: int
@@ -107,7 +110,7 @@ class Access:
     address: AffineExpr
     conditions: tuple[Condition, ...] = ()
     pad: FloatAttr | IntegerAttr | None = None
-    split: Split = field(init=False, compare=False)
+    split: Split = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "split", split_expression(self.address))

@@ -1,6 +1,7 @@
 """Code for what one thread computes of a kernel: values at points, each loaded and computed once."""
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import cast
 
@@ -10,11 +11,11 @@ from xdsl.ir.affine import AffineExpr
 
 from rammer_ir.dialects.block import CopyOp, MemorySpace
 from rammer_ir.dialects.rop import Combiner, GenericOp, IndexOp, YieldOp
+from rammer_ir.generics.loop_classes import LoopClasses
 from rammer_ir.indexing.ranges import extent_ranges
 from rammer_ir.indexing.sums import sum_of
 from rammer_ir.lowering.bodies.body_builder import BodyBuilder
 from rammer_ir.lowering.bodies.kernel_view import KernelView
-from rammer_ir.lowering.bodies.loop_classes import LoopClasses
 from rammer_ir.lowering.bodies.point_access import Access, Condition, Split
 from rammer_ir.lowering.bodies.thread_plan import ThreadPlan
 from rammer_ir.lowering.bodies.writer import neutral_element
@@ -50,6 +51,7 @@ class PointCode:
         self._numbers = {generic: number for number, generic in enumerate(view.generics)}
         self._parameters: dict[int, SSAValue] = {}
         self._known: dict[object, SSAValue] = {}
+        self._vectors: dict[tuple[Access, tuple[Condition, ...]], bool] = {}
         self._values: dict[tuple[GenericOp, Point], Sequence[SSAValue]] = {}
 
     @property
@@ -97,14 +99,14 @@ class PointCode:
     def _value(self, split: Split, point: Point, distance: Callable[[dict[int, int]], SSAValue]) -> SSAValue:
         """An expression at a point: its value at the thread's first indices, plus what `distance` makes of the rest."""
         start = _only(point, split.curved)
-        base = self._once(("base", split.expression, start), lambda: self._base(split, start))
+        base = self._once(("base", split, start), lambda: self._base(split, start))
         counts: dict[int, int] = {}
         for dim, by in split.linear.items():
             counts[by] = counts.get(by, 0) + point[dim]
         total = split.distance(point)
         if total == 0:
             return base
-        key = ("moved", split.expression, start, total)
+        key = ("moved", split, start, total)
         return self._once(key, lambda: self.builder.write.plus(base, distance(counts)))
 
     def _base(self, split: Split, point: Point) -> SSAValue:
@@ -168,15 +170,21 @@ class PointCode:
 
     def _conditions(self, access: Access, point: Point) -> tuple[Condition, ...]:
         """For an element to be there: the access' own, and the limits of indices that it depends on."""
-        return (*access.conditions, *(limit for limit in self._limits(point) if limit.split.classes & access.classes))
+        limits = self._limits(point)
+        if not limits:
+            return access.conditions
+        return (*access.conditions, *(limit for limit in limits if limit.split.classes & access.classes))
 
-    def _is_vector(self, access: Access, conditions: Iterable[Condition]) -> bool:
-        vector, width = self.plan.vector, self.plan.width
-        return (
-            vector is not None
-            and access.is_vector(vector, width)
-            and all(condition.holds_for_groups(vector, width) for condition in conditions)
-        )
+    def _is_vector(self, access: Access, conditions: tuple[Condition, ...]) -> bool:
+        key = (access, conditions)
+        if key not in self._vectors:
+            vector, width = self.plan.vector, self.plan.width
+            self._vectors[key] = (
+                vector is not None
+                and access.is_vector(vector, width)
+                and all(condition.holds_for_groups(vector, width) for condition in conditions)
+            )
+        return self._vectors[key]
 
     def _load_element(self, access: Access, conditions: Sequence[Condition], point: Point) -> SSAValue:
         write = self.builder.write
@@ -222,12 +230,12 @@ class PointCode:
             if not writer.reduction_dims():
                 self.prefetch(writer, point)
 
-    def vectors_read(self, generic: GenericOp, points: Iterable[Point]) -> int:
-        """How many different elements or vectors are read for a generic at some points."""
+    def vectors_read(self, generic: GenericOp, points: Iterable[Point]) -> set[object]:
+        """The elements or vectors that are read for a generic at some points."""
         found: set[object] = set()
         for point in points:
             self._add_reads(generic, point, found)
-        return len(found)
+        return found
 
     def _add_reads(self, generic: GenericOp, point: Point, found: set[object]) -> None:
         for value, access in zip(generic.inputs, self.plan.accesses.reads[self._numbers[generic]], strict=True):
@@ -305,10 +313,9 @@ def _place(access: Access, conditions: Sequence[Condition], point: Point) -> tup
     return tuple((split.distance(point), _only(point, split.curved)) for split in splits)
 
 
-def _only(point: Point, classes: Iterable[int]) -> Point:
+def _only(point: Point, classes: AbstractSet[int]) -> Point:
     """A point with 0 for all other classes."""
-    kept = set(classes)
-    return tuple(distance if number in kept else 0 for number, distance in enumerate(point))
+    return tuple(distance if number in classes else 0 for number, distance in enumerate(point))
 
 
 def _moved(point: Point, number: int, by: int) -> Point:

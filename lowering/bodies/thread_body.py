@@ -2,20 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import cast
 
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, TensorType
 from xdsl.ir import Attribute, SSAValue
-from xdsl.ir.affine import AffineExpr
+from xdsl.ir.affine import AffineExpr, AffineMap
 
 from rammer_ir.dialects.block import LaneReduceOp, Level
 from rammer_ir.dialects.rop import GenericOp, IndexOp, tensor_type
+from rammer_ir.generics.loop_classes import LoopClasses, loop_classes
 from rammer_ir.lowering.bodies.body_builder import BodyBuilder
 from rammer_ir.lowering.bodies.combining import combine
 from rammer_ir.lowering.bodies.generic_code import GenericCode
 from rammer_ir.lowering.bodies.kernel_view import KernelView
-from rammer_ir.lowering.bodies.loop_classes import LoopClasses, loop_classes
 from rammer_ir.lowering.bodies.point_access import Access, Condition, address_of, in_classes
 from rammer_ir.lowering.bodies.point_code import Point, PointCode
 from rammer_ir.lowering.bodies.thread_plan import (
@@ -58,7 +59,7 @@ class ThreadBody:
         }
         plan = plan_threads(
             classes,
-            _accesses(view, classes),
+            _Interned(view, classes).accesses(),
             view.symbol_ranges,
             view.tiling.threads,
             indexed=indexed,
@@ -112,42 +113,56 @@ class ThreadBody:
         _Writing(self, builder, symbols).run()
 
 
-def _accesses(view: KernelView, classes: LoopClasses) -> Accesses:
-    code = GenericCode(view, BodyBuilder([], 1), [])
-    reads = tuple(
-        tuple(_read(view, code, generic, numbers, position) for position in range(len(generic.inputs)))
-        for generic, numbers in zip(view.generics, classes.of, strict=True)
-    )
-    root, numbers = view.generics[-1], classes.of[-1]
-    writes: list[Access] = []
-    guards: dict[Condition, None] = {}
-    written = view.kernel.written_arguments
-    for result, (value, map_attr) in enumerate(zip(root.res, root.output_maps, strict=True)):
-        place = next(i for i, argument in enumerate(written) if argument is root.into[result])
-        address = in_classes(address_of(map_attr.data, value.type, view.ranges(root)), numbers)
-        writes.append(Access(len(view.kernel.reads) + place, tensor_type(value).element_type, address))
-        for expression, extent in code.unsure_dimensions(root, map_attr.data, value.type):
-            guards[Condition(in_classes(expression, numbers), extent)] = None
-    return Accesses(reads, tuple(writes), tuple(guards))
+class _Interned:
+    """The accesses of a kernel in terms of its loop classes, one object for equal ones."""
 
+    def __init__(self, view: KernelView, classes: LoopClasses) -> None:
+        self.view = view
+        self.classes = classes
+        self.code = GenericCode(view, BodyBuilder([], 1), [])
+        self._known: dict[tuple[object, ...], Access] = {}
+        self._conditions: dict[tuple[AffineExpr, int], Condition] = {}
 
-def _read(
-    view: KernelView, code: GenericCode, generic: GenericOp, numbers: Sequence[int], position: int
-) -> Access | None:
-    value, affine_map = generic.inputs[position], generic.input_maps[position].data
-    operand = view.read_number(value)
-    if operand is None:
-        return None
-    pad = generic.pads[position]
-    number = cast("FloatAttr | IntegerAttr", pad) if isinstance(pad, FloatAttr | IntegerAttr) else None
-    unsure = [] if number is None else code.unsure_dimensions(generic, affine_map, value.type)
-    return Access(
-        operand,
-        cast("TensorType[Attribute]", value.type).element_type,
-        in_classes(address_of(affine_map, value.type, view.ranges(generic)), numbers),
-        tuple(Condition(in_classes(expression, numbers), extent) for expression, extent in unsure),
-        number if unsure else None,
-    )
+    def accesses(self) -> Accesses:
+        view = self.view
+        reads = tuple(
+            tuple(self._read(number, position) for position in range(len(generic.inputs)))
+            for number, generic in enumerate(view.generics)
+        )
+        root, numbers = view.generics[-1], self.classes.of[-1]
+        writes: list[Access] = []
+        guards: list[Condition] = []
+        written = view.kernel.written_arguments
+        for result, (value, map_attr) in enumerate(zip(root.res, root.output_maps, strict=True)):
+            place = next(i for i, argument in enumerate(written) if argument is root.into[result])
+            address = in_classes(address_of(map_attr.data, value.type, view.ranges(root)), numbers)
+            writes.append(Access(len(view.kernel.reads) + place, tensor_type(value).element_type, address))
+            guards += self._limits(root, numbers, map_attr.data, value)
+        return Accesses(reads, tuple(writes), tuple(dict.fromkeys(guards)))
+
+    def _limits(
+        self, generic: GenericOp, numbers: Sequence[int], affine_map: AffineMap, value: SSAValue
+    ) -> list[Condition]:
+        """Conditions for a map's index to lie in a tensor."""
+        found: list[Condition] = []
+        for expression, extent in self.code.unsure_dimensions(generic, affine_map, value.type):
+            key = in_classes(expression, numbers), extent
+            found.append(self._conditions.setdefault(key, Condition(*key)))
+        return found
+
+    def _read(self, number: int, position: int) -> Access | None:
+        """How a generic reads an input; None for a local tensor."""
+        generic, numbers = self.view.generics[number], self.classes.of[number]
+        value, affine_map, pad = generic.inputs[position], generic.input_maps[position].data, generic.pads[position]
+        operand = self.view.read_number(value)
+        if operand is None:
+            return None
+        outside = cast("FloatAttr | IntegerAttr", pad) if isinstance(pad, FloatAttr | IntegerAttr) else None
+        limits = () if outside is None else tuple(self._limits(generic, numbers, affine_map, value))
+        address = in_classes(address_of(affine_map, value.type, self.view.ranges(generic)), numbers)
+        element = cast("TensorType[Attribute]", value.type).element_type
+        access = Access(operand, element, address, limits, outside if limits else None)
+        return self._known.setdefault((operand, address, limits, access.pad), access)
 
 
 class _Writing:
@@ -239,8 +254,14 @@ class _Writing:
         (inner,) = plan.inner
         width = self.body.inner_width
         after = point[inner] // width * width + plan.lanes * width
-        limit = Condition(AffineExpr.dimension(inner), plan.extents[inner])
-        return (*plan.accesses.guards, limit) if self._looped or after > plan.extents[inner] else plan.accesses.guards
+        is_sure = not self._looped and after <= plan.extents[inner]
+        return plan.accesses.guards if is_sure else (*plan.accesses.guards, self._inner_end)
+
+    @cached_property
+    def _inner_end(self) -> Condition:
+        """That an inner index exists."""
+        (inner,) = self.plan.inner
+        return Condition(AffineExpr.dimension(inner), self.plan.extents[inner])
 
     # Reads ahead.
 
@@ -250,7 +271,7 @@ class _Writing:
         if not any(generic.reduction_dims() for generic in self.generics) or root.reduction_dims():
             return
         points = self._kept_points() if not self._has_row_results else []
-        if points and self.code.vectors_read(root, points) <= MOST_LOADS // 3:
+        if points and len(self.code.vectors_read(root, points)) <= MOST_LOADS // 3:
             for point in points:
                 self.code.prefetch(root, point)
 
@@ -342,12 +363,14 @@ class _Writing:
     def _parts(self, generic: GenericOp, kept: Sequence[Point], inner: Sequence[Point]) -> Iterator[Sequence[Point]]:
         """Inner points in parts whose loads fit into registers together."""
         part: list[Point] = []
+        reads: set[object] = set()
         for step in inner:
+            more = self.code.vectors_read(generic, (_sum(point, step) for point in kept))
+            if part and len(reads | more) > MOST_LOADS:
+                yield part
+                part, reads = [], set()
             part.append(step)
-            reads = self.code.vectors_read(generic, (_sum(point, each) for each in part for point in kept))
-            if reads > MOST_LOADS:
-                yield part[:-1] or part
-                part = part[-1:] if len(part) > 1 else []
+            reads |= more
         if part:
             yield part
 
@@ -386,7 +409,8 @@ class _Writing:
         at_once = ROUNDS_AT_ONCE
         while at_once > 1:
             points = self._inner_points(generic, at_once)
-            if self.code.vectors_read(generic, (_sum(point, step) for point in kept for step in points)) <= MOST_LOADS:
+            reads = self.code.vectors_read(generic, (_sum(point, step) for point in kept for step in points))
+            if len(reads) <= MOST_LOADS:
                 break
             at_once //= 2
         return at_once

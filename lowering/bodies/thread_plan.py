@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from math import prod
 
 from xdsl.ir.affine import AffineExpr
 
+from rammer_ir.generics.loop_classes import LoopClasses
 from rammer_ir.indexing.ranges import Range, extent_ranges
 from rammer_ir.indexing.simplify import simplify_expression
-from rammer_ir.lowering.bodies.loop_classes import LoopClasses
 from rammer_ir.lowering.bodies.point_access import Access, Condition
 
 WIDTHS = (4, 2)
@@ -54,9 +55,11 @@ class Accesses:
         def changed(expression: AffineExpr) -> AffineExpr:
             return simplify_expression(expression.replace_dims_and_symbols(dims, []), extent_ranges(extents), symbols)
 
+        @cache
         def condition(old: Condition) -> Condition:
             return Condition(changed(old.expression), old.extent)
 
+        @cache
         def access(old: Access) -> Access:
             conditions = tuple(condition(part) for part in old.conditions)
             return replace(old, address=changed(old.address), conditions=conditions)

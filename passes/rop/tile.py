@@ -11,6 +11,7 @@ from xdsl.ir.affine import AffineExpr
 from rammer_ir.dialects.rop import GenericOp, OperatorOp, TilingAttr
 from rammer_ir.dialects.vdevice import DeviceOp
 from rammer_ir.errors import PassError
+from rammer_ir.generics.loop_classes import loop_classes
 from rammer_ir.indexing.linear import linear_form
 from rammer_ir.indexing.ranges import Range, extent_ranges
 from rammer_ir.indexing.simplify import linearize
@@ -22,6 +23,9 @@ from rammer_ir.tiling.strips import Extents, best_strip
 from rammer_ir.tiling.task_dimensions import generics_of, task_dimensions
 from rammer_ir.tiling.tile_sizes import THREADS, contraction_tiles, generic_tiles
 from rammer_ir.tiling.windows import windows_of
+
+LONGEST_ROW = 2048
+"""Elements of a row that the lanes of a warp keep in registers."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +130,7 @@ def generic_tilings(operator: OperatorOp, device: DeviceOp, *, work: int) -> Ite
     divide = [_is_part_of_larger(operator, dim) for dim in dims]
     kind = device.kind.data
     if kind == "cuda":
-        local = [prod(value.type.get_shape()) for generic in generics_of(operator)[:-1] for value in generic.res]
-        handed_on = max(local, default=0) // max(prod(extents), 1)
+        handed_on = _handed_on(operator) // max(prod(extents), 1)
         is_contiguous = bool(dims) and _is_innermost(root, dims[-1])
         shape = Extents(tuple(extents), tuple(divide), work, handed_on, is_contiguous, windows_of(operator))
         tiles = [best_strip(shape, device.veus)]
@@ -138,6 +141,15 @@ def generic_tilings(operator: OperatorOp, device: DeviceOp, *, work: int) -> Ite
         for dim, size in zip(dims, sizes, strict=True):
             tile[dim] = size
         yield TilingAttr("generic", tile, THREADS[kind])
+
+
+def _handed_on(operator: OperatorOp) -> int:
+    """Elements of the largest tensor that the operator's generics hand on to each other in memory, not in registers."""
+    generics = generics_of(operator)
+    classes = loop_classes(generics)
+    if classes is not None and prod(classes.extents[number] for number in classes.inner) <= LONGEST_ROW:
+        return 0
+    return max((prod(value.type.get_shape()) for generic in generics[:-1] for value in generic.res), default=0)
 
 
 def _is_innermost(generic: GenericOp, dim: int) -> bool:
