@@ -43,8 +43,8 @@ class ContractionEpilogue:
     Writes the results of a contraction kernel from partial sums in shared memory.
 
     Results that are neighbours in memory are written by neighbouring threads: along M (`m_is_fast`) or along N. Where
-    the results and all that is read have pieces of 4 neighbours along that direction, threads take such a piece, or half
-    of one, at once.
+    the results and all that is read have pieces of 4 neighbours along that direction, threads take such a piece, or
+    half of one, at once.
     """
 
     def __init__(
