@@ -221,7 +221,7 @@ def test_an_unwritable_place_leaves_nothing(compiled: CompiledProgram, tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
-MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def section_places(file: Path) -> list[st.SearchStrategy[int]]:
