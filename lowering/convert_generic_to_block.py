@@ -19,6 +19,7 @@ from rammer_ir.lowering.bodies.combining import combine
 from rammer_ir.lowering.bodies.generic_code import GenericCode, is_element_wise
 from rammer_ir.lowering.bodies.kernel_view import KernelView, kernel_views
 from rammer_ir.lowering.bodies.thread_body import ThreadBody
+from rammer_ir.lowering.bodies.thread_code import write_thread_body
 from rammer_ir.lowering.bodies.writer import neutral_element
 from rammer_ir.pass_api import Pass
 
@@ -50,7 +51,7 @@ def implement(view: KernelView, bodies: set[str]) -> None:
     symbols = [*builder.coordinates(view.kernel.grid), *([builder.iteration] * view.kernel.loops)]
     body = ThreadBody.of(view) if view.tiling.threads > 1 else None
     if body is not None:
-        body.write(builder, symbols)
+        write_thread_body(body, builder, symbols)
         add_body(view.kernel, builder.finish("generic"), builder.parameters, bodies)
         return
     code = GenericCode(view, builder, symbols)

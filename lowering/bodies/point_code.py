@@ -1,7 +1,6 @@
 """Code for what one thread computes of a kernel: values at points, each loaded and computed once."""
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import cast
 
@@ -17,11 +16,9 @@ from rammer_ir.indexing.sums import sum_of
 from rammer_ir.lowering.bodies.body_builder import BodyBuilder
 from rammer_ir.lowering.bodies.kernel_view import KernelView
 from rammer_ir.lowering.bodies.point_access import Access, Condition, Split
+from rammer_ir.lowering.bodies.points import Point, moved, only
 from rammer_ir.lowering.bodies.thread_plan import ThreadPlan
 from rammer_ir.lowering.bodies.writer import neutral_element
-
-Point = tuple[int, ...]
-"""A point of a thread: for each loop class the distance from the thread's first index, a constant."""
 
 
 class PointCode:
@@ -98,7 +95,7 @@ class PointCode:
 
     def _value(self, split: Split, point: Point, distance: Callable[[dict[int, int]], SSAValue]) -> SSAValue:
         """An expression at a point: its value at the thread's first indices, plus what `distance` makes of the rest."""
-        start = _only(point, split.curved)
+        start = only(point, split.curved)
         base = self._once(("base", split, start), lambda: self._base(split, start))
         counts: dict[int, int] = {}
         for dim, by in split.linear.items():
@@ -150,7 +147,7 @@ class PointCode:
             return self.builder.write.in_range(index, self.parameter(condition.extent))
 
         split = condition.split
-        return self._once((condition, split.distance(point), _only(point, split.curved)), make)
+        return self._once((condition, split.distance(point), only(point, split.curved)), make)
 
     # Reads.
 
@@ -162,7 +159,7 @@ class PointCode:
             key = ("element", access, _place(access, conditions, point))
             return self._once(key, lambda: self._load_element(access, conditions, point))
         lane = point[vector] % width
-        start = _moved(point, vector, -lane)
+        start = moved(point, vector, -lane)
         place = _place(access, conditions, start)
         array = self._once(("vector", access, place), lambda: self._load_vector(access, conditions, start))
         write = self.builder.write
@@ -247,19 +244,19 @@ class PointCode:
             vector, conditions = self.plan.vector, self._conditions(access, point)
             start = point
             if vector is not None and self._is_vector(access, conditions):
-                start = _moved(point, vector, -(point[vector] % self.plan.width))
+                start = moved(point, vector, -(point[vector] % self.plan.width))
             found.add((access, _place(access, conditions, start)))
 
     def values(self, generic: GenericOp, point: Point) -> Sequence[SSAValue]:
         """What a generic's results are at a point; a reduction's must have been set."""
-        key = (generic, _only(point, self._result_classes(generic)))
+        key = (generic, only(point, self._result_classes(generic)))
         if key not in self._values:
             self._values[key] = self.terms(generic, point)
         return self._values[key]
 
     def set_values(self, generic: GenericOp, point: Point, values: Sequence[SSAValue]) -> None:
         """Note what a reduction gives at a point of its kept classes."""
-        self._values[(generic, _only(point, self._result_classes(generic)))] = values
+        self._values[(generic, only(point, self._result_classes(generic)))] = values
 
     def _result_classes(self, generic: GenericOp) -> set[int]:
         """The classes on which a generic's results depend, among them the parts of split ones."""
@@ -291,32 +288,8 @@ class PointCode:
             values.update(zip(op.results, self.builder.write.add(op.clone(values)).results, strict=True))
         raise AssertionError("the body of a generic ends with rop.yield")
 
-    # Stores.
-
-    def store(self, access: Access, points: Sequence[Point], values: Sequence[SSAValue]) -> None:
-        """Store values at points that follow each other along the plan's vectors, if there are several."""
-        write = self.builder.write
-        operand, width, vector = self.builder.operand(access.operand), self.plan.width, self.plan.vector
-        if len(points) == width > 1 and vector is not None and access.is_vector(vector, width):
-            array = write.allocate([width], access.element, MemorySpace.THREAD)
-            for lane, value in enumerate(values):
-                write.store(value, array, write.index(lane))
-            write.add(CopyOp(width, array, [write.index(0)], operand, [self.address(access, points[0])]))
-            return
-        for point, value in zip(points, values, strict=True):
-            write.store(value, operand, self.address(access, point))
-
 
 def _place(access: Access, conditions: Sequence[Condition], point: Point) -> tuple[object, ...]:
     """What distinguishes the element that is read at a point from others that the access reads."""
     splits = (access.split, *(condition.split for condition in conditions))
-    return tuple((split.distance(point), _only(point, split.curved)) for split in splits)
-
-
-def _only(point: Point, classes: AbstractSet[int]) -> Point:
-    """A point with 0 for all other classes."""
-    return tuple(distance if number in classes else 0 for number, distance in enumerate(point))
-
-
-def _moved(point: Point, number: int, by: int) -> Point:
-    return tuple(distance + by if position == number else distance for position, distance in enumerate(point))
+    return tuple((split.distance(point), only(point, split.curved)) for split in splits)
