@@ -32,8 +32,10 @@ class ConvertGenericToBlock(Pass):
     """
     Gives every kernel that is no contraction a body in block form.
 
-    Each generic is a parallel loop over its tile: over threads, or over warps where it reduces many elements. What one
-    generic leaves to the next lies in shared memory, or is computed where it is used if that is only once.
+    Where generics hand on elements only to the same place, a kernel is one loop over threads: each has some vectors of
+    the results, keeps in registers what is handed on, and lanes of a warp share long reductions. Otherwise each generic
+    is a parallel loop over its tile: over threads, or over warps where it reduces many elements; what one generic leaves
+    to the next lies in shared memory, or is computed where it is used if that is only once.
     """
 
     name = "convert-generic-to-block"
