@@ -34,8 +34,8 @@ class ConvertGenericToBlock(Pass):
 
     Where generics hand on elements only to the same place, a kernel is one loop over threads: each has some vectors of
     the results, keeps in registers what is handed on, and lanes of a warp share long reductions. Otherwise each generic
-    is a parallel loop over its tile: over threads, or over warps where it reduces many elements; what one generic leaves
-    to the next lies in shared memory, or is computed where it is used if that is only once.
+    is a parallel loop over its tile: over threads, or over warps where it reduces many elements; what one generic
+    leaves to the next lies in shared memory, or is computed where it is used if that is only once.
     """
 
     name = "convert-generic-to-block"
