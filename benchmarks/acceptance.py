@@ -1,7 +1,8 @@
 """
-Three models on a GPU under both strategies: right, repeatable, and how long they take.
+Models on a GPU: right, repeatable, and how long they take.
 
-    python benchmarks/acceptance.py [--launches 10000] [--output docs/results/acceptance.md] [--commit HASH]
+    python benchmarks/acceptance.py [--models mlp resnet50] [--strategies base persistent] [--launches 10000]
+                                    [--output docs/results/acceptance.md] [--commit HASH]
 
 Every model is compared with onnxruntime on fresh random inputs; the persistent programs are launched many times in a
 row, and each launch's outputs must be equal to the first one's, bit for bit.
@@ -23,6 +24,9 @@ from rammer_ir.pipelines import STRATEGIES
 from rammer_ir.random_inputs import random_inputs
 from rammer_ir.runtime.cuda.driver import Device
 from rammer_ir.runtime.cuda.program import CudaProgram
+
+MODELS = {"mlp": mlp_model, "lstm": lstm_model}
+"""Models by name, besides the light ones of the `onnx` package."""
 
 SEEDS = 3
 
@@ -80,22 +84,23 @@ def main() -> None:
     """Measures and prints, or writes, the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--launches", type=int, default=10_000)
-    parser.add_argument("--models", nargs="+", default=["mlp", "squeezenet", "lstm"])
+    parser.add_argument("--models", nargs="+", default=["mlp", "squeezenet", "lstm", "resnet50"])
+    parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=["base", "persistent"])
     parser.add_argument("--output", type=Path, help="a Markdown file")
     parser.add_argument("--commit", default="", help="what is measured")
     options = parser.parse_args()
-    models = {"mlp": mlp_model, "squeezenet": lambda: light_model("squeezenet"), "lstm": lstm_model}
     rows = [
         "| model | strategy | rOperators | rTasks | launches | barriers | bodies | compile, s | device, us | wall, us "
         "| error | repeated |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name in options.models:
-        for strategy in STRATEGIES:
-            rows.append(measure(name, models[name](), strategy, options.launches))
+        model = MODELS[name]() if name in MODELS else light_model(name)
+        for strategy in options.strategies:
+            rows.append(measure(name, model, strategy, options.launches))
             print(rows[-1], flush=True)
     text = (
-        "# Three models on a GPU\n\n"
+        "# Models on a GPU\n\n"
         f"{Device().properties.name}, fp32, batch 1 (the MLP: 16), warm L2; device time between two events, wall time "
         f"from call to result with transfers; medians of 50. {date.today()}, commit {options.commit}. Script: "
         "`benchmarks/acceptance.py`. Errors are relative to onnxruntime on the CPU.\n\n" + "\n".join(rows) + "\n"

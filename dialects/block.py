@@ -130,6 +130,8 @@ class BodyOp(IRDLOperation):
     """
     A kernel body: what the compute role of a vEU, `threads` threads, does for one task.
 
+    With the attribute `block.in_order` the assembler keeps, as far as it can, the order in which the body has its ops.
+
     The region takes the linear task index, the loop index (0 outside of loops), the operands (one-dimensional memrefs
     of unknown length: addresses are explicit) and the parameters (of type index). The optional `service` region, of the
     same arguments, is what the service role does ahead of time: it pushes this task's weights into the ring.

@@ -16,7 +16,7 @@ from rammer_ir.lowering.from_block.copies import copy_one_by_one, neighbours
 from rammer_ir.lowering.from_block.cuda_loops import lower_lane_reduction, lower_thread_loop, lower_warp_loop
 from rammer_ir.lowering.from_block.cuda_roles import Roles
 from rammer_ir.lowering.from_block.functions import replace_bodies
-from rammer_ir.lowering.from_block.structure import SERVICE_SUFFIX, check_body, check_converted
+from rammer_ir.lowering.from_block.structure import IN_ORDER_ATTRIBUTE, SERVICE_SUFFIX, check_body, check_converted
 from rammer_ir.lowering.scratch import place_scratch
 from rammer_ir.pass_api import Pass
 
@@ -53,6 +53,8 @@ def functions(body: block.BodyOp) -> Sequence[cuda.FuncOp]:
     result = [cuda.FuncOp(name, body.threads, scratch, _taken(body.compute))]
     if body.service is not None:
         result.append(cuda.FuncOp(name + SERVICE_SUFFIX, body.threads, 0, _taken(body.service), service=True))
+    if IN_ORDER_ATTRIBUTE in body.attributes:
+        result[0].attributes[IN_ORDER_ATTRIBUTE] = body.attributes[IN_ORDER_ATTRIBUTE]
     for function in result:
         set_location(function, location_of(body))
     check_converted(result, "cuda")

@@ -6,7 +6,7 @@ from math import prod
 from typing import cast
 
 from xdsl.dialects import math
-from xdsl.dialects.builtin import FloatAttr, MemRefType, NoneAttr, StringAttr, TensorType, f32
+from xdsl.dialects.builtin import FloatAttr, MemRefType, NoneAttr, StringAttr, TensorType, UnitAttr, f32
 from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineExpr
 
@@ -30,6 +30,9 @@ from rammer_ir.lowering.bodies.contraction_shape import PIECE, ContractionShape
 from rammer_ir.lowering.bodies.contraction_stages import StagedInput
 from rammer_ir.lowering.bodies.kernel_view import KernelView
 from rammer_ir.tiling.tile_sizes import THREAD_COLUMNS
+
+IN_ORDER = "block.in_order"
+"""Attribute of a body whose ops stand in the order in which they had best be issued."""
 
 STAGES = 3
 """Chunks of X in shared memory: one being computed on, the others on their way."""
@@ -76,7 +79,9 @@ class ContractionBody:
         self._store_partial(partial)
         self.epilogue.write(partial)
         self._write_service()
-        return self.builder.finish("contraction")
+        body = self.builder.finish("contraction")
+        body.attributes[IN_ORDER] = UnitAttr()
+        return body
 
     def _symbols(self) -> list[SSAValue]:
         coordinates = self.builder.coordinates(self.view.kernel.grid)

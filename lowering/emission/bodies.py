@@ -16,7 +16,7 @@ from rammer_ir.locations import describe_op
 from rammer_ir.lowering import convert_block_to_cuda, convert_block_to_scf
 from rammer_ir.lowering.convert_block_to_scf import SCRATCH_ATTRIBUTE, THREADS_ATTRIBUTE
 from rammer_ir.lowering.element_types import element_bytes
-from rammer_ir.lowering.from_block.structure import SERVICE_SUFFIX
+from rammer_ir.lowering.from_block.structure import IN_ORDER_ATTRIBUTE, SERVICE_SUFFIX
 from rammer_ir.lowering.targets.c_printer import CPrinter
 from rammer_ir.lowering.targets.cpp_printer import CppPrinter
 from rammer_ir.lowering.targets.cuda_printer import CudaPrinter
@@ -60,7 +60,7 @@ def lower_body(op: Operation, service: Operation | None, kind: DeviceKind) -> Lo
     kinds = [argument.type for argument in compute.body.block.args[2:]]
     operands = tuple(cast("MemRefType[Attribute]", operand) for operand in kinds if isinstance(operand, MemRefType))
     return LoweredBody(
-        body=Body(compute.sym_name.data, "\n".join(texts), is_served),
+        body=Body(compute.sym_name.data, "\n".join(texts), is_served, IN_ORDER_ATTRIBUTE in compute.attributes),
         threads=threads,
         scratch_bytes=scratch,
         slot_bytes=_slot_bytes(functions[1].body) if is_served else None,

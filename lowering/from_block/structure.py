@@ -17,6 +17,9 @@ from rammer_ir.locations import describe_op
 SERVICE_SUFFIX: Final = "_service"
 """Behind a body's name: the function that the service role executes for it."""
 
+IN_ORDER_ATTRIBUTE: Final = "block.in_order"
+"""Attribute of a body whose ops stand in the order in which they had best be issued."""
+
 NEUTRAL_OPS: Final = (block.RingPushOp, block.RingWaitOp, block.RingReleaseOp)
 """Ops of the block dialect that stay: both targets print them."""
 

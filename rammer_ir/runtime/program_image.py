@@ -105,11 +105,14 @@ class Body:
     `name` is its symbol, `source` its complete text without the prelude, and
     `service` whether ``<name>_service`` exists too: what the service role of a
     vEU does ahead of time for each task (stream weights into the ring).
+    With `in_order` the source stands in the order in which its instructions
+    had best be issued.
     """
 
     name: str
     source: str
     service: bool
+    in_order: bool = False
 
 
 @dataclass(frozen=True)

@@ -236,3 +236,12 @@ def test_without_a_driver_there_is_no_device(monkeypatch: pytest.MonkeyPatch) ->
     assert cuda_device_count() == 0
     with pytest.raises(DeviceError, match="there is no CUDA device 0: 0 found; use the cpu device"):
         Device()
+
+
+def test_bodies_in_order_are_not_rearranged() -> None:
+    image = program()
+    shape = geometry(image, list(image.launches))
+    requests = [body_request(Body("any", "", service=False, in_order=flag), shape, "sm_90a") for flag in (False, True)]
+    assert ["--ptxas-options=-O3" in request.options for request in requests] == [True, False]
+    assert ["--ptxas-options=-O1" in request.options for request in requests] == [False, True]
+    assert requests[0].key != requests[1].key

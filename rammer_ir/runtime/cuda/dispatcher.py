@@ -29,10 +29,12 @@ Registers that a body preserves for its caller. By default about half of those i
 """
 
 
-BODY_ASSEMBLER_LEVEL = 1
+FULL_LEVEL: Final = 3
+IN_ORDER_LEVEL: Final = 1
 """
-Keeps multiply-adds nearly in the order in which a body has them, which it chose for the ports of the registers: above
-it, ptxas mixes the rows of a tile, and a contraction loses a tenth of its speed (docs/results/contraction.md).
+Levels of ptxas: all it has, and the one at which it nearly keeps the order of the source. Above that it mixes the rows
+of a contraction's tile, whose multiply-adds then wait for the ports of the registers: a tenth of the body's speed
+(docs/results/contraction.md).
 """
 
 
@@ -48,7 +50,7 @@ def body_request(body: Body, geometry: Geometry, architecture: str) -> CompileRe
         definitions=definitions,
         architecture=architecture,
         registers=geometry.registers,
-        assembler_level=BODY_ASSEMBLER_LEVEL,
+        assembler_level=IN_ORDER_LEVEL if body.in_order else FULL_LEVEL,
     )
 
 

@@ -3,7 +3,7 @@
 // A loop over threads of an extent that only the caller knows strides; one of as many iterations as threads vanishes; one
 // of fewer becomes a branch.
 
-block.body @loops threads 128 {
+block.body @loops threads 128 attributes {block.in_order} {
 ^bb0(%task: index, %t: index, %x: memref<?xf32, "global">, %y: memref<?xf32, "global">, %n: index):
   block.parallel thread (%i) in %n {
     %v = memref.load %x[%i] : memref<?xf32, "global">
@@ -23,7 +23,7 @@ block.body @loops threads 128 {
   block.yield
 }
 
-// CHECK:       cuda.func @loops threads 128 scratch 0 {
+// CHECK:       cuda.func @loops threads 128 scratch 0 attributes {block.in_order} {
 // CHECK-NEXT:  ^bb0(%task: index, %t: index, %x: memref<?xf32, "global">, %y: memref<?xf32, "global">, %n: index):
 // CHECK-NEXT:    %thread = cuda.thread_index
 // CHECK-NEXT:    [[STEP:%.*]] = arith.constant 128 : index

@@ -7,7 +7,7 @@
 // CHECK-NEXT:    %{{.*}} = rop.generic bounds [9, 4] maps [affine_map<(d0, d1) -> (d0, d1)>] {
 // CHECK-NEXT:      %[[ENTRY:.*]] = rop.index 0
 // CHECK-NEXT:      %[[FIELD:.*]] = rop.index 1
-// CHECK:       block.body @[[BODY:contraction_[0-9a-f]+]] threads 16 {
+// CHECK:       block.body @[[BODY:contraction_[0-9a-f]+]] threads 16 attributes {block.in_order} {
 // CHECK-NEXT:  ^bb{{[0-9]+}}(%[[TASK:[0-9]+]]: index, %{{[0-9]+}}: index, %[[X:[0-9]+]]: memref<?xf32, "global">, %[[W:[0-9]+]]: memref<?xf32, "weights">, %[[B:[0-9]+]]: memref<?xf32, "global">, %[[TAPS:[0-9]+]]: memref<?xi32, "weights">, %[[Y:[0-9]+]]: memref<?xf32, "global">
 // CHECK:         %[[STAGES:.*]] = memref.alloca() : memref<3x8x16xf32, "shared">
 // CHECK:         %[[PARTIAL:.*]] = memref.alloca() : memref<4x16x16xf32, "shared">
@@ -94,7 +94,7 @@ func.func @main(%x: tensor<20x30xf32>, %b: tensor<32xf32>, %y: tensor<32x30xf32>
 
 // The channels of X are neighbours in memory: pieces of 4 are staged as rows, padded by a piece, and read two at a time.
 // 14 rows of the block, 7 a thread; results are written 2 at a time.
-// CHECK:       block.body @[[ROWS:contraction_[0-9a-f]+]] threads 16 {
+// CHECK:       block.body @[[ROWS:contraction_[0-9a-f]+]] threads 16 attributes {block.in_order} {
 // CHECK:         %[[STAGES:.*]] = memref.alloca() : memref<3x16x20xf32, "shared">
 // CHECK:         %[[PARTIAL:.*]] = memref.alloca() : memref<4x14x16xf32, "shared">
 // CHECK-NEXT:    %[[SUMS:.*]] = memref.alloca() : memref<7x8xf32, "thread">

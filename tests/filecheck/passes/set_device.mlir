@@ -4,7 +4,7 @@
 // RUN: not rammer-opt %s -p 'set-device{device=host veus=0}' 2>&1 | filecheck %s --check-prefix=NONE
 
 // CHECK:      vdevice.device @h100 kind "cuda" veus 132 threads 1024 shared 232448 registers 65536
-// CHECK-SAME:   barrier_us = 1.020000e+00 : f64
+// CHECK-SAME:   barrier_us = 2.000000e+00 : f64
 // CHECK-SAME:   source "{{.+}}"
 // CHECK-NEXT: func.func @main
 
