@@ -44,8 +44,7 @@ def phase_length(forward: Floats, backward: Floats, all_reduce: Floats, micro_ba
     """
     stages: int = forward.shape[-1]
     both = forward + backward
-    until = np.cumsum(both, axis=-1)
-    pivot = _pivots(both, until, micro_batches)
+    pivot = _pivots(both, micro_batches)
     done = np.cumsum(forward, axis=-1)
     back = np.cumsum(backward, axis=-1)
     at = pivot[..., None]
@@ -57,7 +56,7 @@ def phase_length(forward: Floats, backward: Floats, all_reduce: Floats, micro_ba
     return warm + steady + (all_reduce + ending).max(axis=-1)
 
 
-def _pivots(both: Floats, until: Floats, micro_batches: int) -> NDArray[np.intp]:
+def _pivots(both: Floats, micro_batches: int) -> NDArray[np.intp]:
     """
     Algorithm 1: from the last stage to the first, a stage becomes the pivot where its steady phase is the longer one.
 
@@ -65,12 +64,14 @@ def _pivots(both: Floats, until: Floats, micro_batches: int) -> NDArray[np.intp]
     """
     stages = both.shape[-1]
     pivot = np.full(both.shape[:-1], stages - 1, np.intp)
+    # A sum of what lies between, not a difference of sums: neighbours have nothing between them, without rounding.
+    between = np.zeros(both.shape[:-1])
     for stage in range(stages - 2, -1, -1):
-        at = pivot[..., None]
-        between = np.take_along_axis(until - both, at, -1)[..., 0] - until[..., stage]
         own = (micro_batches - 1) * both[..., stage]
-        pivots = (micro_batches - 1) * np.take_along_axis(both, at, -1)[..., 0] + between
-        pivot = np.where(own > pivots, stage, pivot)
+        pivots = (micro_batches - 1) * np.take_along_axis(both, pivot[..., None], -1)[..., 0] + between
+        is_longer = own > pivots
+        pivot = np.where(is_longer, stage, pivot)
+        between = np.where(is_longer, 0.0, between + both[..., stage])
     return pivot
 
 

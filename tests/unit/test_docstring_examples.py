@@ -75,6 +75,13 @@ CONTEXTS = {
           }
         }
     """,
+    "block.lane_reduce": in_body("""
+        %n = arith.constant 64 : index
+        block.parallel thread (%i) in %n {
+          %value = arith.constant 1.0 : f32
+          EXAMPLE
+        }
+    """),
     "block.parallel": (
         '%n, %x, %y = "test.op"() : () -> (index, memref<?xf32, "global">, memref<?xf32, "global">)\nEXAMPLE'
     ),
