@@ -99,10 +99,13 @@ def run_passes(
     """
     Apply the passes to the module in order; verify it before the first and after each, unless told not to.
 
+    Between passes, symbols are verified again only where a pass has changed them; after the last one, all of them.
+
     Raises VerificationError, a RammerError of the pass, or PassError with whatever else the pass raised as its cause.
     """
+    verifier = ModuleVerifier(module)
     if verify:
-        verify_module(module)
+        verifier.verify()
     for pass_ in passes:
         for observer in observers:
             observer.before_pass(pass_, module)
@@ -112,8 +115,10 @@ def run_passes(
         seconds = time.perf_counter() - start
         for observer in observers:
             observer.after_pass(pass_, module, seconds)
-        if verify:
+        if verify and pass_ is passes[-1]:
             verify_module(module, stage=f"after {stage}")
+        elif verify:
+            verifier.verify(stage=f"after {stage}")
 
 
 def _apply(ctx: Context, module: ModuleOp, pass_: ModulePass, stage: str) -> None:
@@ -124,6 +129,50 @@ def _apply(ctx: Context, module: ModuleOp, pass_: ModulePass, stage: str) -> Non
         raise
     except Exception as error:
         raise PassError(describe_exception(error), stage=stage) from error
+
+
+class ModuleVerifier:
+    """
+    Verifies a module again and again, and of its symbols only those that are not as they were the last time.
+
+    Most of a module are bodies and kernels that few passes touch, and to verify an op takes far longer than to see
+    that it is the same.
+    """
+
+    def __init__(self, module: ModuleOp) -> None:
+        self._module = module
+        self._known: dict[Operation, list[object]] = {}
+
+    def verify(self, *, stage: str | None = None) -> None:
+        """Raises VerificationError as `verify_module` does."""
+        known: dict[Operation, list[object]] = {}
+        try:
+            self._module.verify(verify_nested_ops=False)
+            for op in self._module.body.block.ops:
+                parts = _parts(op)
+                if self._known.get(op) != parts:
+                    op.verify()
+                known[op] = parts
+        except VerifyException:
+            verify_module(self._module, stage=stage)
+            raise
+        self._known = known
+
+
+def _parts(op: Operation) -> list[object]:
+    """All that an op and what is nested in it consist of."""
+    parts: list[object] = []
+    for nested in op.walk():
+        parts.append(nested)
+        parts.extend(nested.operands)
+        parts.extend(nested.properties.items())
+        parts.extend(nested.attributes.items())
+        parts.extend(result.type for result in nested.results)
+        for region in nested.regions:
+            for block in region.blocks:
+                parts.append(block)
+                parts.extend(argument.type for argument in block.args)
+    return parts
 
 
 def verify_module(module: ModuleOp, *, stage: str | None = None) -> None:
