@@ -54,17 +54,25 @@ The sums of a block, and the rows of X that they need for a chunk of K, fit a se
 """
 
 
-def contraction_tiles(kind: str, m: Sequence[int], n: int, *, rows: bool) -> Iterator[ContractionTile]:
+def contraction_tiles(kind: str, m: Sequence[int], n: int, *, rows: bool) -> list[ContractionTile]:
     """
     Tiles of a contraction with the given extents of M (one or two dimensions, the innermost last) and N.
 
     `kind` is that of the device, `rows` whether X is staged by rows. M tiles are rectangles of whole rows where they
-    fit a block, evenly cut rows otherwise.
+    fit a block, evenly cut rows otherwise. Of blocks of one width that have the same tile, the lowest is taken.
     """
+    tiles: list[ContractionTile] = []
     for (block_m, block_n, block_k), slices in _blocks(kind, m, n, rows=rows):
-        if block_n >= 2 * n and block_n > NARROWEST[kind]:
-            continue
-        yield ContractionTile((block_m, block_n, block_k), slices, rectangle(m, block_m), min(n, block_n))
+        if block_n < 2 * n or block_n <= NARROWEST[kind]:
+            tile = ContractionTile((block_m, block_n, block_k), slices, rectangle(m, block_m), min(n, block_n))
+            tiles.append(tile)
+    return [tile for tile in tiles if not any(_has_fewer_idle_rows(other, tile) for other in tiles)]
+
+
+def _has_fewer_idle_rows(tile: ContractionTile, other: ContractionTile) -> bool:
+    """Whether a tile is the same as another in a lower block of the same width."""
+    same = (tile.tile_m, tile.block[1]) == (other.tile_m, other.block[1])
+    return same and tile.block[0] < other.block[0]
 
 
 NARROWEST = {"cuda": 32, "host": 16}
