@@ -15,25 +15,14 @@ import onnx
 from xdsl.dialects.builtin import ModuleOp
 
 from rammer_ir.context import new_context
-from rammer_ir.demo.models import light_model, lstm_model
+from rammer_ir.demo.models import LIGHT_MODELS, light_model, lstm_model
 from rammer_ir.frontend.onnx_importer import import_model
 from rammer_ir.pass_pipeline import parse_pass_pipeline, run_passes
 from rammer_ir.pipelines import STRATEGIES
 from rammer_ir.scheduling.lifetimes import live_bytes
 from rammer_ir.scheduling.program_form import programs_of, read_program
 
-NETWORKS = (
-    "bvlc_alexnet",
-    "densenet121",
-    "inception_v1",
-    "inception_v2",
-    "resnet50",
-    "shufflenet",
-    "squeezenet",
-    "vgg19",
-    "zfnet512",
-    "lstm",
-)
+NETWORKS = (*LIGHT_MODELS, "lstm")
 LAST_SHARED = "convert-rtask-to-vdevice"
 """What most strategies do up to here is the same, and is done once."""
 

@@ -27,7 +27,7 @@ from rammer_ir.artefact.writer import write_artefact
 from rammer_ir.comparison import Comparison, compare, run_onnxruntime
 from rammer_ir.compiled import CompiledProgram
 from rammer_ir.compiler import compile_program
-from rammer_ir.demo.models import gru_model, light_model, lstm_model
+from rammer_ir.demo.models import LIGHT_MODELS, gru_model, light_model, lstm_model
 from rammer_ir.errors import RammerError
 from rammer_ir.pipelines import STRATEGIES
 from rammer_ir.random_inputs import random_inputs
@@ -36,17 +36,6 @@ from rammer_ir.runtime.interface import LoadedProgram, Measurement
 from rammer_ir.runtime.program_image import Binding
 from rammer_ir.runtime.selection import load_program, select_target
 
-LIGHT_MODELS = (
-    "bvlc_alexnet",
-    "densenet121",
-    "inception_v1",
-    "inception_v2",
-    "resnet50",
-    "shufflenet",
-    "squeezenet",
-    "vgg19",
-    "zfnet512",
-)
 MODELS = {**{name: partial(light_model, name) for name in LIGHT_MODELS}, "lstm": lstm_model, "gru": gru_model}
 PHASES = ("import", "passes", "encode", "weights", "build")
 SEEDS = 3

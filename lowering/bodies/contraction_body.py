@@ -3,12 +3,10 @@
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from math import prod
-from typing import cast
 
 from xdsl.dialects import math
-from xdsl.dialects.builtin import FloatAttr, MemRefType, NoneAttr, StringAttr, TensorType, UnitAttr, f32
+from xdsl.dialects.builtin import FloatAttr, MemRefType, NoneAttr, StringAttr, UnitAttr, f32
 from xdsl.ir import Attribute, SSAValue
-from xdsl.ir.affine import AffineExpr
 
 from rammer_ir.dialects.block import (
     BarrierOp,
@@ -23,7 +21,6 @@ from rammer_ir.dialects.block import (
     WaitCopiesOp,
 )
 from rammer_ir.dialects.rtask import ContractionAttr
-from rammer_ir.indexing.simplify import linearize
 from rammer_ir.lowering.bodies.body_builder import BodyBuilder
 from rammer_ir.lowering.bodies.contraction_epilogue import ContractionEpilogue
 from rammer_ir.lowering.bodies.contraction_shape import PIECE, ContractionShape
@@ -229,17 +226,10 @@ class ContractionBody:
             symbols = self._symbols()
             chunks = self.builder.parameter(self.roles.chunks)
             size = write.index(prod([self.shape.block_k, self.shape.block_n]))
-            first = self.builder.index(self._first_chunk(), [], symbols, ([], self.view.symbol_ranges))
+            first = self.builder.index(
+                self.view.start_address(self.generic, self.roles.w), [], symbols, ([], self.view.symbol_ranges)
+            )
             weights = self.builder.operand(self._operand_of(self.roles.w))
             with write.loop(write.index(0), chunks) as chunk:
                 address = write.plus(first, write.times(chunk, size))
                 write.add(RingPushOp(self.shape.block_k * self.shape.block_n, weights, address))
-
-    def _first_chunk(self) -> AffineExpr:
-        """The address of the task's first chunk of W: that of its loops' start."""
-        w_map = self.generic.input_maps[self.roles.w].data
-        shape = cast("TensorType[Attribute]", self.generic.inputs[self.roles.w].type).get_shape()
-        linear = linearize(w_map, shape, *self.view.ranges(self.generic)).results[0]
-        zeros = [AffineExpr.constant(0)] * len(self.generic.bounds)
-        symbols = [AffineExpr.symbol(position) for position in range(w_map.num_symbols)]
-        return linear.replace_dims_and_symbols(zeros, symbols)

@@ -6,13 +6,15 @@ from typing import cast
 
 from xdsl.dialects.builtin import MemRefType, ModuleOp, TensorType
 from xdsl.ir import Attribute, BlockArgument, SSAValue
+from xdsl.ir.affine import AffineExpr
 
 from rammer_ir.dialects.block import MemorySpace, memory_space
-from rammer_ir.dialects.rop import GenericOp, GetWeightOp, ScanOp, TilingAttr
+from rammer_ir.dialects.rop import GenericOp, GetWeightOp, ScanOp, TilingAttr, tensor_type
 from rammer_ir.dialects.rtask import AlternativesOp, ContractionAttr, DispatchOp, KernelOp
 from rammer_ir.dialects.vdevice import RunOp
 from rammer_ir.errors import RammerError
 from rammer_ir.indexing.ranges import Range, extent_ranges
+from rammer_ir.indexing.simplify import linearize
 from rammer_ir.locations import describe_op
 from rammer_ir.lowering.bodies.body_builder import Ranges
 
@@ -56,6 +58,16 @@ class KernelView:
     def ranges(self, generic: GenericOp) -> Ranges:
         """Ranges of a generic's loops and of the symbols of its maps."""
         return extent_ranges(generic.bounds), self.symbol_ranges
+
+    def start_address(self, generic: GenericOp, position: int) -> AffineExpr:
+        """The address, by the task's symbols, of what an input of a generic is at the start of its loops."""
+        input_map = generic.input_maps[position].data
+        linear = linearize(input_map, tensor_type(generic.inputs[position]).get_shape(), *self.ranges(generic)).results[
+            0
+        ]
+        zeros = [AffineExpr.constant(0)] * len(generic.bounds)
+        symbols = [AffineExpr.symbol(symbol) for symbol in range(input_map.num_symbols)]
+        return linear.replace_dims_and_symbols(zeros, symbols)
 
     def operands(self, constants: Sequence[Attribute] = ()) -> list[tuple[Attribute, MemorySpace]]:
         """Element type and memory space of what a body gets: tensors read, constants (weights), tensors written."""

@@ -6,7 +6,6 @@ from typing import cast
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import FloatAttr, MemRefType, NoneAttr, StringAttr, TensorType, f32
 from xdsl.ir import Attribute, OpResult, SSAValue
-from xdsl.ir.affine import AffineExpr
 
 from rammer_ir.dialects.block import (
     BarrierOp,
@@ -20,7 +19,6 @@ from rammer_ir.dialects.block import (
 )
 from rammer_ir.dialects.rop import Combiner, GenericOp
 from rammer_ir.dialects.rtask import MatrixVectorAttr
-from rammer_ir.indexing.simplify import linearize
 from rammer_ir.lowering.bodies.body_builder import BodyBuilder
 from rammer_ir.lowering.bodies.generic_code import GenericCode
 from rammer_ir.lowering.bodies.kernel_view import KernelView
@@ -222,19 +220,12 @@ class MatrixVectorBody:
             write = self.builder.write
             symbols = self._symbols()
             chunks = self.builder.parameter(self.roles.chunks)
-            first = self.builder.index(self._first_chunk(), [], symbols, ([], self.view.symbol_ranges))
+            first = self.builder.index(
+                self.view.start_address(self.first, self.roles.w), [], symbols, ([], self.view.symbol_ranges)
+            )
             number = self.view.read_number(self.first.inputs[self.roles.w])
             assert number is not None, "a matrix-vector product reads operands of its kernel"
             weights = self.builder.operand(number)
             with write.loop(write.index(0), chunks) as chunk:
                 address = write.plus(first, write.times(chunk, write.index(self.shape.chunk_elements)))
                 write.add(RingPushOp(self.shape.chunk_elements, weights, address))
-
-    def _first_chunk(self) -> AffineExpr:
-        """The address of the task's first chunk of W: that of its loops' start."""
-        w_map = self.first.input_maps[self.roles.w].data
-        shape = cast("TensorType[Attribute]", self.first.inputs[self.roles.w].type).get_shape()
-        linear = linearize(w_map, shape, *self.view.ranges(self.first)).results[0]
-        zeros = [AffineExpr.constant(0)] * len(self.first.bounds)
-        symbols = [AffineExpr.symbol(position) for position in range(w_map.num_symbols)]
-        return linear.replace_dims_and_symbols(zeros, symbols)

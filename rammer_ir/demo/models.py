@@ -14,6 +14,20 @@ OPSET = 21
 IR_VERSION = 10
 
 
+LIGHT_MODELS = (
+    "bvlc_alexnet",
+    "densenet121",
+    "inception_v1",
+    "inception_v2",
+    "resnet50",
+    "shufflenet",
+    "squeezenet",
+    "vgg19",
+    "zfnet512",
+)
+"""The networks that `light_model` knows."""
+
+
 def light_model(name: str) -> onnx.ModelProto:
     """
     A network from the `onnx` package, such as "squeezenet", with random weights instead of its own.

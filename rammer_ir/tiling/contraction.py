@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from math import prod
 
-from xdsl.dialects.arith import MulfOp
-from xdsl.dialects.builtin import Float32Type, FloatAttr, UnitAttr
-from xdsl.ir import Attribute, BlockArgument, SSAValue
 from xdsl.ir.affine import AffineExpr
 
-from rammer_ir.dialects.rop import Combiner, GenericOp, GetWeightOp, OperatorOp, YieldOp, tensor_type, used_dims
+from rammer_ir.dialects.rop import GenericOp, OperatorOp, tensor_type, used_dims
 from rammer_ir.indexing.linear import LinearForm, linear_form
 from rammer_ir.indexing.ranges import extent_ranges, map_ranges
 from rammer_ir.indexing.sums import additive_terms
+from rammer_ir.tiling.products import is_sum_of_products, is_weight_of_its_own
 from rammer_ir.tiling.task_dimensions import TaskDimension, generics_of, task_dimensions
 
 
@@ -48,37 +46,12 @@ def match_contraction(operator: OperatorOp) -> Contraction | None:
     dimensions = task_dimensions(operator)
     if any(generic.reduction_dims(result) for generic in rest for result in range(len(generic.res))):
         return None
-    if not _is_sum_of_products(first) or len(first.res) != 1 or first.at or not all(map(_is_zero, first.pads)):
+    if not is_sum_of_products(first) or len(first.res) != 1 or first.at:
         return None
     for w in (1, 0):
-        if _is_weight_of_its_own(operator, first.inputs[w]):
+        if is_weight_of_its_own(operator, first.inputs[w]):
             return _roles(first, 1 - w, w, dimensions)
     return None
-
-
-def _is_weight_of_its_own(operator: OperatorOp, value: SSAValue) -> bool:
-    """Whether a value is a weight that is read once in the operator: it will be packed."""
-    if not isinstance(value, BlockArgument) or value.block is not operator.body.block:
-        return False
-    return isinstance(operator.inputs[value.index].owner, GetWeightOp) and len(list(value.uses)) == 1
-
-
-def _is_zero(pad: Attribute) -> bool:
-    return isinstance(pad, UnitAttr) or (isinstance(pad, FloatAttr) and pad.value.data == 0.0)
-
-
-def _is_sum_of_products(generic: GenericOp) -> bool:
-    operations = list(generic.body.block.ops)
-    if len(generic.inputs) != 2 or generic.combiners != (Combiner.ADD,) or len(operations) != 2:
-        return False
-    product, last = operations
-    return (
-        isinstance(product, MulfOp)
-        and isinstance(last, YieldOp)
-        and set(product.operands) == set(generic.body.block.args)
-        and tuple(last.values) == (product.result,)
-        and isinstance(product.result.type, Float32Type)
-    )
 
 
 def _roles(generic: GenericOp, x: int, w: int, dimensions: tuple[TaskDimension, ...]) -> Contraction | None:
