@@ -21,7 +21,11 @@ from rammer_ir.testing.small_models import SMALL_MODELS, small_inputs
 
 PIPELINE = "set-device{device=host veus=3},persistent"
 RUNS = 20
-"""A thread that is late at the barrier before sees what the others did in the meantime: it does not race every time."""
+ATTEMPTS = 25
+"""
+A thread that is late at the barrier before sees what the others did in the meantime: it does not race every time, and
+hardly ever on a machine that runs one thread after the other because it is busy.
+"""
 
 every_model = pytest.mark.parametrize("name", SMALL_MODELS)
 
@@ -34,6 +38,18 @@ def sanitized(lowered: LoweredModel, model: onnx.ModelProto, folder: Path) -> Ex
 
 def barriers(module: ModuleOp) -> list[BarrierOp]:
     return [op for op in module.walk() if isinstance(op, BarrierOp)]
+
+
+def races(executable: Executable) -> bool:
+    """Whether the sanitizer sees a race in any of the attempts; any other failure is raised."""
+    for _ in range(ATTEMPTS):
+        try:
+            executable.run(runs=RUNS)
+        except DeviceError as error:
+            if "data race" not in str(error):
+                raise
+            return True
+    return False
 
 
 @every_model
@@ -53,8 +69,7 @@ def test_models_have_no_race_unless_a_barrier_is_missing(name: str, tmp_path: Pa
         barrier.erase()
         with pytest.raises(VerificationError, match="race on"):
             run_passes(new_context(), broken.module, parse_pass_pipeline("verify-program"))
-        with pytest.raises(DeviceError, match="data race"):
-            sanitized(broken, model, tmp_path).run(runs=RUNS)
+        assert races(sanitized(broken, model, tmp_path)), f"no race seen without barrier {number}"
 
 
 @pytest.mark.parametrize("pair", [ON_HOST, replace(ON_HOST, events=True)], ids=["by words", "by events"])
