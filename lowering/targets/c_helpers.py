@@ -23,6 +23,19 @@ template <typename T>
 {inline} T rammer_larger(T a, T b) {{
   return a > b ? a : b;
 }}""",
+    "integer_power": """\
+template <typename T, typename U>
+{inline} T rammer_integer_power(T base, T exponent) {{
+  if (exponent < 0) {{
+    return base == 1 || base == -1 ? (exponent % 2 != 0 ? base : T(1)) : T(0);
+  }}
+  U result = 1, square = U(base);
+  for (; exponent > 0; exponent /= 2) {{
+    result = exponent % 2 != 0 ? U(result * square) : result;
+    square = U(square * square);
+  }}
+  return T(result);
+}}""",
     "bits": """\
 template <typename To, typename From>
 {inline} To rammer_bits(From from) {{

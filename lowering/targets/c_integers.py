@@ -124,3 +124,16 @@ def _(op: arith.CmpiOp, operands: Sequence[str], language: Language) -> str:
 def _(op: math.AbsIOp, operands: Sequence[str], language: Language) -> str:
     (operand,) = operands
     return f"({operand} < 0 ? {_wrapping('-', '0', operand, op.result.type)} : {operand})"
+
+
+@integer_expression.register(math.IPowIOp)
+def _(op: math.IPowIOp, operands: Sequence[str], language: Language) -> str:
+    base, exponent = operands
+    kind = op.result.type
+    name = f"{language.helper('integer_power')}<{c_type(kind)}, {_multiplied_type(kind)}>"
+    return f"{name}({bare(base)}, {bare(exponent)})"
+
+
+def _multiplied_type(kind: Attribute) -> str:
+    """An unsigned type whose products wrap around: narrower ones would be promoted to int, which overflows."""
+    return unsigned_type(kind) if integer_width(kind) == 64 else "unsigned"

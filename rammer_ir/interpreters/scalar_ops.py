@@ -70,6 +70,14 @@ def _on_signed(function: ScalarFunction) -> ScalarFunction:
     return lambda *args: function(*(_signed_value(arg) for arg in args))
 
 
+def _integer_power(base: Array, exponent: Array) -> Array:
+    """Powers of integers wrap; with a negative exponent, of all but 1 and -1 they are cut to 0."""
+    powers = np.power(base, np.maximum(exponent, 0))
+    odd = (exponent & 1) != 0
+    inverses = np.where(np.abs(base) == 1, np.where(odd, base, 1), 0)
+    return np.where(exponent < 0, inverses, powers)
+
+
 def _in_float64(function: ScalarFunction) -> ScalarFunction:
     return lambda *args: function(*(arg.astype(np.float64) if is_float(arg.dtype) else arg for arg in args))
 
@@ -114,7 +122,7 @@ _INTEGER: dict[type[Operation], ScalarFunction] = {
     arith.ShRSIOp: np.right_shift,
     arith.ShRUIOp: _on_unsigned(np.right_shift),
     math_dialect.AbsIOp: np.abs,
-    math_dialect.IPowIOp: np.power,
+    math_dialect.IPowIOp: _integer_power,
     math_dialect.CtPopOp: _set_bits,
     math_dialect.CountTrailingZerosOp: _trailing_zeros,
     math_dialect.CountLeadingZerosOp: _leading_zeros,

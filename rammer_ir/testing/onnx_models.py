@@ -60,12 +60,17 @@ def node_model(
 
 
 def run_reference(model: onnx.ModelProto, inputs: Arrays) -> list[NDArray[Any]]:
-    """The model's outputs by onnxruntime, or by ONNX's own evaluator where onnxruntime lacks a kernel."""
+    """The model's outputs by onnxruntime, or by ONNX's own evaluator where onnxruntime lacks a kernel or the opset."""
     state = cast("Any", import_module("onnxruntime.capi.onnxruntime_pybind11_state"))
     try:
         return run_onnxruntime(model, inputs)
-    except state.NotImplemented:
-        return cast("Any", ReferenceEvaluator(model)).run(None, dict(inputs))
+    except (state.NotImplemented, state.Fail):
+        return run_evaluator(model, inputs)
+
+
+def run_evaluator(model: onnx.ModelProto, inputs: Arrays) -> list[NDArray[Any]]:
+    """The model's outputs by ONNX's own evaluator."""
+    return cast("Any", ReferenceEvaluator(model)).run(None, dict(inputs))
 
 
 def run_onnxruntime(model: onnx.ModelProto, inputs: Arrays) -> list[NDArray[Any]]:

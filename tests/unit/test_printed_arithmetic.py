@@ -155,11 +155,19 @@ INTEGER_OPS: dict[str, Function] = {
     "arith.andi %a, %b : T": lambda a, b, c: a & b,
     "arith.ori %a, %b : T": lambda a, b, c: a | b,
     "arith.xori %a, %b : T": lambda a, b, c: a ^ b,
+    "math.ipowi %a, %c : T": lambda a, b, c: integer_power(a, c),
 }
 
 
 def unsigned(values: Array) -> Array:
     return values.view(values.dtype.str.replace("i", "u"))
+
+
+def integer_power(base: Array, exponent: Array) -> Array:
+    """In Python's integers, then wrapped."""
+    powers = [int(b) ** int(e) if e >= 0 else int(1 / int(b) ** -int(e)) for b, e in zip(base, exponent, strict=True)]
+    bits = base.dtype.itemsize * 8
+    return np.array([(power + 2 ** (bits - 1)) % 2**bits - 2 ** (bits - 1) for power in powers], base.dtype)
 
 
 def floats(dtype: str) -> Array:

@@ -29,6 +29,33 @@ def leaky_relu(node: Node, build: GraphBuilder) -> Value:
     return _pointwise(node, build, lambda x: _where_negative(x, scalars.multiply(scalars.constant_like(alpha, x), x)))
 
 
+@onnx_op("ThresholdedRelu", since=1)
+def thresholded_relu(node: Node, build: GraphBuilder) -> Value:
+    """x where x > alpha, else 0."""
+    alpha = node.floating("alpha", 1.0)
+
+    def body(x: SSAValue) -> SSAValue:
+        is_above = scalars.compare("gt", x, scalars.constant_like(alpha, x))
+        return scalars.select(is_above, x, scalars.constant_like(0, x))
+
+    return _pointwise(node, build, body)
+
+
+@onnx_op("Shrink", since=9)
+def shrink(node: Node, build: GraphBuilder) -> Value:
+    """x + bias where x < -lambd, x - bias where x > lambd, else 0."""
+    bias, limit = node.floating("bias", 0.0), node.floating("lambd", 0.5)
+
+    def body(x: SSAValue) -> SSAValue:
+        shift = scalars.constant_like(bias, x)
+        above = scalars.compare("gt", x, scalars.constant_like(limit, x))
+        below = scalars.compare("lt", x, scalars.constant_like(-limit, x))
+        not_above = scalars.select(below, scalars.add(x, shift), scalars.constant_like(0, x))
+        return scalars.select(above, scalars.subtract(x, shift), not_above)
+
+    return _pointwise(node, build, body)
+
+
 @onnx_op("PRelu", since=9)
 def parametric_relu(node: Node, build: GraphBuilder) -> Value:
     """x, or slope x where x < 0; the slope is broadcast to x."""

@@ -8,7 +8,6 @@ from xdsl.dialects.builtin import i1
 from xdsl.ir import Attribute, SSAValue
 
 from rammer_ir.frontend import scalars
-from rammer_ir.frontend.element_types import is_floating
 from rammer_ir.frontend.generics import ScalarBody
 from rammer_ir.frontend.graph_builder import GraphBuilder
 from rammer_ir.frontend.node import Node
@@ -99,33 +98,3 @@ def mean(node: Node, build: GraphBuilder) -> Value:
 def where(node: Node, build: GraphBuilder) -> Value:
     condition, if_true, if_false = (node.input(position) for position in range(3))
     return _combined(node, build, [condition, if_true, if_false], scalars.select, if_true.element_type)
-
-
-@onnx_op("Pow", since=7)
-def power(node: Node, build: GraphBuilder) -> Value:
-    """A power; squares, cubes and square roots by a known exponent are multiplications and a root."""
-    base, exponent = node.input(0), node.input(1)
-    special = _special_power(base, exponent)
-    if special is not None:
-        return build.pointwise([base], broadcast_shape(node, [base, exponent]), special)
-    if not is_floating(base.dtype):
-        raise node.error(f"with a base of type {base.dtype} needs the exponent 2 or 3")
-
-    def body(element: SSAValue, by: SSAValue) -> SSAValue:
-        return scalars.power(element, scalars.convert(by, element.type))
-
-    return _combined(node, build, [base, exponent], body)
-
-
-def _special_power(base: Value, exponent: Value) -> Callable[[SSAValue], SSAValue] | None:
-    if exponent.constant is None or exponent.constant.size != 1:
-        return None
-    match float(exponent.constant.reshape(())):
-        case 0.5 if is_floating(base.dtype):
-            return scalars.square_root
-        case 2.0:
-            return lambda element: scalars.multiply(element, element)
-        case 3.0:
-            return lambda element: scalars.multiply(scalars.multiply(element, element), element)
-        case _:
-            return None
