@@ -12,6 +12,7 @@ if __name__ == "dialects":
 DIALECTS: dict[str, str] = {
     "block": "rammer_ir.dialects.block:BlockForm",
     "cuda": "rammer_ir.dialects.cuda:Cuda",
+    "pipeline_parallel": "rammer_ir.dialects.pipeline_parallel:PipelineParallel",
     "rop": "rammer_ir.dialects.rop:Rop",
     "rtask": "rammer_ir.dialects.rtask:Rtask",
     "vdevice": "rammer_ir.dialects.vdevice:Vdevice",

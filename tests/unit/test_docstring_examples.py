@@ -43,6 +43,10 @@ def in_function(code: str, end: str = "cuda.return") -> str:
     return f"cuda.func @example threads 128 scratch 0 {{\n^bb0(%task: index, %t: index):\n{code}\n{end}\n}}"
 
 
+def in_training(*code: str, batch: int = 4) -> str:
+    return "\n".join((f"pipeline_parallel.program @train batch {batch} {{", *code, "}"))
+
+
 ARRAYS = """
 %k, %m, %z, %address, %i, %inside = "test.op"() : () -> (index, index, index, index, index, i1)
 %x = "test.op"() : () -> memref<?xf32, "global">
@@ -110,6 +114,33 @@ CONTEXTS = {
             %x, %w = "test.op"() : () -> (memref<1x3x32x32xf32>, memref<64x27xf32, "weights">)
             %y = vdevice.buffer : memref<1x64x32x32xf32, "global">
         """,
+    ),
+    "pipeline_parallel.stage": in_training(
+        "EXAMPLE",
+        *(
+            f"""
+            pipeline_parallel.rank {rank} stage 0 {{
+              pipeline_parallel.forward 0 rows [{rank}, {rank + 1}]
+              pipeline_parallel.backward 0 rows [{rank}, {rank + 1}]
+              pipeline_parallel.all_reduce
+            }}
+            """
+            for rank in range(4)
+        ),
+    ),
+    "pipeline_parallel.rank": in_training(
+        """
+        pipeline_parallel.stage 0 states [0, 1] ranks [0]
+        pipeline_parallel.stage 1 states [2, 3] ranks [1]
+        pipeline_parallel.rank 0 stage 0 {
+          pipeline_parallel.forward 0 rows [0, 2]
+          pipeline_parallel.send activation 0 rows [0, 2] to 1
+          pipeline_parallel.receive gradient 0 rows [0, 2] from 1
+          pipeline_parallel.backward 0 rows [0, 2]
+        }
+        """,
+        "EXAMPLE",
+        batch=2,
     ),
     "cuda.return": in_function("EXAMPLE", end=""),
     "cuda.thread_index": in_function("EXAMPLE"),
