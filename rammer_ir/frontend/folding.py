@@ -12,7 +12,13 @@ from rammer_ir.frontend.node import OutputType
 from rammer_ir.frontend.schemas import find_schema, is_deterministic, normal_domain
 from rammer_ir.frontend.value import Value
 
-_SHAPE_OPS = ("Shape", "Size")
+_OF_TYPES_ALONE: Mapping[str, frozenset[int]] = {
+    "CastLike": frozenset({1}),
+    "EyeLike": frozenset({0}),
+    "Shape": frozenset({0}),
+    "Size": frozenset({0}),
+}
+"""By op of the standard: the inputs of which nothing matters but type and shape."""
 
 
 def is_foldable(
@@ -24,12 +30,13 @@ def is_foldable(
     """
     Whether the node gives the same known tensors in every run.
 
-    Its inputs must be constants (Shape and Size need but their types), its op deterministic and its outputs' shapes
+    Its inputs must be constants (but those whose types alone matter), its op deterministic and its outputs' shapes
     known beforehand, so that their sizes have been checked before they are made.
     """
     domain = normal_domain(proto.domain)
-    is_shape_op = not domain and proto.op_type in _SHAPE_OPS
-    if not is_shape_op and any(value is not None and value.constant is None for value in inputs):
+    known_by_type = frozenset[int]() if domain else _OF_TYPES_ALONE.get(proto.op_type, frozenset())
+    needed = [value for position, value in enumerate(inputs) if position not in known_by_type]
+    if any(value is not None and value.constant is None for value in needed):
         return False
     if any(_holds_graph_or_external(attribute) for attribute in proto.attribute):
         return False

@@ -2,11 +2,13 @@
 
 from rammer_ir.frontend.ops import (
     activations,
+    batch_normalization,
     binary,
     bitwise,
     concat,
     contraction,
     convolution,
+    einsum,
     inference,
     modulo,
     normalization,
@@ -24,11 +26,13 @@ from rammer_ir.frontend.ops import (
 
 __all__ = [
     "activations",
+    "batch_normalization",
     "binary",
     "bitwise",
     "concat",
     "contraction",
     "convolution",
+    "einsum",
     "inference",
     "modulo",
     "normalization",

@@ -1,4 +1,4 @@
-"""Normalisation: over a batch (at inference, by known statistics), over a layer, over neighbouring channels."""
+"""Normalisation over a layer and over neighbouring channels, and by a norm."""
 
 from math import prod
 
@@ -13,47 +13,6 @@ from rammer_ir.frontend.indices import loop_dims
 from rammer_ir.frontend.node import Node
 from rammer_ir.frontend.registry import onnx_op
 from rammer_ir.frontend.value import Value
-
-
-@onnx_op("BatchNormalization", since=7)
-def batch_normalization(node: Node, build: GraphBuilder) -> Value:
-    """
-    scale (x - mean) / sqrt(variance + epsilon) + bias, per channel.
-
-    As factor x + addend: the two depend on parameters alone, so that they become derived weights. All is computed in
-    the type of the statistics, which may be wider than that of x.
-    """
-    node.refuse_outputs_from(1)
-    if node.integer("training_mode", 0) or not node.integer("spatial", 1):
-        raise node.error("in training mode, or not per channel, is not supported")
-    operand, scale, bias, mean, variance = (node.input(position) for position in range(5))
-    if operand.rank < 2:
-        raise node.error("needs an input of two or more dimensions")
-    epsilon = node.floating("epsilon", 1e-5)
-    channels = (operand.shape[1],)
-    if any(value.shape != channels for value in (scale, bias, mean, variance)):
-        raise node.error(f"has parameters that are not one for each of {channels[0]} channels")
-
-    element = variance.element_type
-
-    def widen(x: SSAValue) -> SSAValue:
-        return scalars.convert(x, element)
-
-    def factor_of(v: SSAValue, s: SSAValue) -> SSAValue:
-        return scalars.divide(widen(s), scalars.square_root(scalars.add(v, scalars.constant_like(epsilon, v))))
-
-    factor = build.pointwise([variance, scale], channels, factor_of)
-    addend = build.pointwise(
-        [mean, factor, bias], channels, lambda m, f, b: scalars.subtract(widen(b), scalars.multiply(m, f))
-    )
-    dims = loop_dims(operand.rank)
-    per_channel = [Read(build.read(value), [dims[1]]) for value in (factor, addend)]
-    return build.generic(
-        operand.shape,
-        [Read(build.read(operand), dims), *per_channel],
-        [Write(operand.type, dims)],
-        lambda x, f, a: scalars.convert(scalars.add(scalars.multiply(widen(x), f), a), operand.element_type),
-    )[0]
 
 
 @onnx_op("LayerNormalization", since=17)
@@ -117,3 +76,24 @@ def local_response_normalization(node: Node, build: GraphBuilder) -> Value:
         return scalars.divide(x, scalars.power(base, scalars.constant_like(exponent, x)))
 
     return build.pointwise([operand, squares], operand.shape, body)
+
+
+@onnx_op("LpNormalization", since=1)
+def lp_normalization(node: Node, build: GraphBuilder) -> Value:
+    """x divided by its L1 or L2 norm along an axis; 0 where the norm is 0."""
+    operand = node.input(0)
+    axis, order = node.axis("axis", -1, operand.rank), node.integer("p", 2)
+    if order not in (1, 2):
+        raise node.error(f"has a norm of order {order}; those of 1 and 2 are known")
+
+    def term_of(x: SSAValue) -> SSAValue:
+        return scalars.absolute(x) if order == 1 else scalars.multiply(x, x)
+
+    total = build.reduce(operand, [axis], Combiner.ADD, body=term_of)
+    norm = total if order == 1 else build.pointwise([total], total.shape, scalars.square_root)
+
+    def body(x: SSAValue, n: SSAValue) -> SSAValue:
+        zero = scalars.constant_like(0, x)
+        return scalars.select(scalars.compare("eq", n, zero), zero, scalars.divide(x, n))
+
+    return build.pointwise([operand, norm], operand.shape, body)
