@@ -75,7 +75,7 @@ from rammer_ir.dialects.assembly import (
     print_result_types,
 )
 from rammer_ir.dialects.integers import integer, integers, values_of
-from rammer_ir.dialects.rop_attributes import Combiner, CombinerAttr, TilingAttr
+from rammer_ir.dialects.rop_attributes import ELEMENT_TYPE_ATTRIBUTE, Combiner, CombinerAttr, TilingAttr
 from rammer_ir.dialects.rop_split import SplitAttr
 from rammer_ir.indexing.ranges import extent_ranges, map_ranges
 
@@ -646,6 +646,7 @@ Rop = Dialect(
 )
 
 __all__ = [
+    "ELEMENT_TYPE_ATTRIBUTE",
     "Combiner",
     "CombinerAttr",
     "GenericOp",

@@ -1,6 +1,7 @@
 """Attributes of the `rop` dialect: combiners of reductions, and tilings."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from xdsl.dialects.builtin import StringAttr
 from xdsl.dialects.utils import EnumAttribute
@@ -14,14 +15,26 @@ from xdsl.utils.str_enum import StrEnum
 from rammer_ir.dialects.assembly import parse_integers
 from rammer_ir.dialects.integers import Integer, Integers, integer, integers, values_of
 
+ELEMENT_TYPE_ATTRIBUTE: Final = "rop.element_type"
+"""
+Attribute of an argument or result of a model's function: NumPy's name of its elements' type, where the IR's type does
+not say it. Integers are signless in the IR, so `i8` with `rop.element_type = "uint8"` is what the caller has as uint8.
+"""
+
 
 class Combiner(StrEnum):
-    """How the values a generic yields for one result element over the reduced dimensions become one."""
+    """
+    How the values a generic yields for one result element over the reduced dimensions become one.
+
+    Integers are signed for `maximum` and `minimum`.
+    """
 
     ADD = "add"
     MULTIPLY = "multiply"
     MAXIMUM = "maximum"
     MINIMUM = "minimum"
+    UNSIGNED_MAXIMUM = "unsigned_maximum"
+    UNSIGNED_MINIMUM = "unsigned_minimum"
     NONE = "none"
 
 
@@ -30,7 +43,8 @@ class CombinerAttr(EnumAttribute[Combiner], SpacedOpaqueSyntaxAttribute):
     """
     A combiner; `none` is for a result that no dimension of its generic is reduced into.
 
-    Its start value is the operation's neutral element: 0, 1, the lowest and the highest value of the element type.
+    Its start value is the operation's neutral element: 0, 1, the lowest and the highest value of the element type,
+    signed or unsigned.
 
     Example: `#rop<combiner add>`
     """

@@ -160,6 +160,7 @@ class ProgramOp(IRDLOperation):
 
     The region takes the caller's tensors as memrefs: inputs, outputs (`inputs` says how many come first), then run-time
     lengths of type index; `names` are what the caller calls them. It holds buffers, weights and launches.
+    `elements` has NumPy's names of the element types of those tensors whose type does not say it: `{x = "uint8"}`.
 
     Example:
     ```mlir
@@ -178,11 +179,13 @@ class ProgramOp(IRDLOperation):
     device = prop_def(SymbolRefAttr)
     inputs_ = prop_def(IntegerAttr.constr(i64), prop_name="inputs")
     names_ = prop_def(ArrayAttr[StringAttr], prop_name="names")
+    elements = opt_prop_def(DictionaryAttr)
     arena_bytes_ = opt_prop_def(IntegerAttr.constr(i64), prop_name="arena_bytes")
     body = region_def("single_block")
     traits = traits_def(SymbolOpInterface(), IsolatedFromAbove(), NoTerminator())
     assembly_format = (
-        "$sym_name `on` $device `inputs` $inputs `names` $names (`arena` $arena_bytes^)? attr-dict-with-keyword $body"
+        "$sym_name `on` $device `inputs` $inputs `names` $names (`elements` $elements^)? (`arena` $arena_bytes^)? "
+        "attr-dict-with-keyword $body"
     )
 
     def __init__(self, name: str, device: str, inputs: int, names: Sequence[str], body: Region) -> None:
@@ -199,6 +202,11 @@ class ProgramOp(IRDLOperation):
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(name.data for name in self.names_)
+
+    def element_type_name(self, tensor: str) -> str | None:
+        """NumPy's name of the element type of a tensor of the caller, by its name; None if its type says it."""
+        name = None if self.elements is None else self.elements.data.get(tensor)
+        return name.data if isinstance(name, StringAttr) else None
 
     @property
     def tensors(self) -> Sequence[SSAValue]:
@@ -232,6 +240,12 @@ class ProgramOp(IRDLOperation):
             raise VerifyException(f"a program needs a different name for each of its {len(arguments)} arguments")
         if not 0 <= self.inputs_.value.data <= len(self.tensors):
             raise VerifyException(f"{self.inputs_.value.data} inputs, but {len(self.tensors)} tensors")
+        if self.elements is not None:
+            for name, element in self.elements.data.items():
+                if name not in self.names[: len(self.tensors)] or not isinstance(element, StringAttr):
+                    raise VerifyException(
+                        f"elements names the type of '{name}' as {element}: it needs a tensor and a text"
+                    )
         if any(argument.type != IndexType() for argument in self.length_arguments):
             raise VerifyException("a program takes memrefs, then lengths of type index")
         if self.arena_bytes is not None and self.arena_bytes < 0:

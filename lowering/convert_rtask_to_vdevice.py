@@ -8,6 +8,7 @@ from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects.arith import ConstantOp
 from xdsl.dialects.builtin import (
+    DictionaryAttr,
     IndexType,
     IntegerAttr,
     MemRefType,
@@ -22,6 +23,7 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from rammer_ir.dialects.rop import GetWeightOp, ScanOp, YieldOp
+from rammer_ir.dialects.rop_attributes import ELEMENT_TYPE_ATTRIBUTE
 from rammer_ir.dialects.rtask import DispatchOp, KernelOp
 from rammer_ir.dialects.vdevice import BufferOp, ForOp, LaunchOp, ProgramOp, RunOp, WeightOp
 from rammer_ir.errors import PassError
@@ -86,7 +88,9 @@ class _Conversion:
         launch = self._launch()
         block.add_op(launch)
         names = [*self._names("arg", tensors), *self._names("res", results), *self._names("arg", lengths)]
-        return ProgramOp(self.function.sym_name.data, self.device, len(tensors), names, Region(block))
+        program = ProgramOp(self.function.sym_name.data, self.device, len(tensors), names, Region(block))
+        program.elements = self._elements(names, tensors, results)
+        return program
 
     def _results(self) -> list[SSAValue]:
         """The storages that the function returns; each becomes an output."""
@@ -103,12 +107,29 @@ class _Conversion:
 
     def _names(self, kind: str, values: Sequence[SSAValue]) -> Iterator[str]:
         """What the model calls arguments ("arg") or results ("res")."""
+        for position, attributes in self._attributes(kind, values):
+            name = attributes.get("rop.name")
+            yield name.data if isinstance(name, StringAttr) else f"{kind}{position}"
+
+    def _elements(
+        self, names: Sequence[str], tensors: Sequence[SSAValue], results: Sequence[SSAValue]
+    ) -> DictionaryAttr | None:
+        """The names of element types that the IR's types do not say, by the tensors' names."""
+        pairs = [*self._attributes("arg", tensors), *self._attributes("res", results)]
+        named = {
+            name: attributes[ELEMENT_TYPE_ATTRIBUTE]
+            for name, (_, attributes) in zip(names, pairs, strict=False)
+            if ELEMENT_TYPE_ATTRIBUTE in attributes
+        }
+        return DictionaryAttr(named) if named else None
+
+    def _attributes(self, kind: str, values: Sequence[SSAValue]) -> Iterator[tuple[int, Mapping[str, Attribute]]]:
+        """The positions and attributes of arguments ("arg") or results ("res")."""
         attributes = self.function.arg_attrs if kind == "arg" else self.function.res_attrs
         arguments: list[SSAValue] = list(self.function.body.block.args)
         for number, value in enumerate(values):
             position = arguments.index(value) if kind == "arg" else number
-            name = attributes.data[position].data.get("rop.name") if attributes is not None else None
-            yield name.data if isinstance(name, StringAttr) else f"{kind}{position}"
+            yield position, {} if attributes is None else attributes.data[position].data
 
     def _launch(self) -> LaunchOp:
         block = Block()

@@ -41,6 +41,8 @@ def numpy_name(element: Attribute) -> str:
     match element:
         case Float16Type() | Float32Type() | Float64Type():
             return f"float{element.bitwidth}"
+        case BFloat16Type():
+            return "bfloat16"
         case IntegerType() if element.width.data == 1:
             return "bool"
         case IntegerType() if element.width.data in (8, 16, 32, 64):

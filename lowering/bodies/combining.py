@@ -18,6 +18,8 @@ INTEGER_OPS = {
     Combiner.MULTIPLY: arith.MuliOp,
     Combiner.MAXIMUM: arith.MaxSIOp,
     Combiner.MINIMUM: arith.MinSIOp,
+    Combiner.UNSIGNED_MAXIMUM: arith.MaxUIOp,
+    Combiner.UNSIGNED_MINIMUM: arith.MinUIOp,
 }
 
 

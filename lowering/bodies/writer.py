@@ -223,6 +223,13 @@ def neutral_element(combiner: Combiner, kind: Attribute) -> FloatAttr | IntegerA
         return FloatAttr(floats[combiner], kind)
     if isa(kind, IntegerType):
         low, high = (0, 1) if kind.width.data == 1 else (-(2 ** (kind.width.data - 1)), 2 ** (kind.width.data - 1) - 1)
-        integers = {Combiner.ADD: 0, Combiner.MULTIPLY: 1, Combiner.MAXIMUM: low, Combiner.MINIMUM: high}
+        integers = {
+            Combiner.ADD: 0,
+            Combiner.MULTIPLY: 1,
+            Combiner.MAXIMUM: low,
+            Combiner.MINIMUM: high,
+            Combiner.UNSIGNED_MAXIMUM: 0,
+            Combiner.UNSIGNED_MINIMUM: -1,  # All bits are set.
+        }
         return IntegerAttr(integers[combiner], kind)
     raise ValueError(f"no reduction over {kind}")

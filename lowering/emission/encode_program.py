@@ -218,7 +218,8 @@ def _binding(program: ProgramOp, tensor: SSAValue) -> Binding:
     memref = memref_type(tensor)
     name = program.names[program.tensors.index(tensor)]
     try:
-        shape, dtype = static_shape(memref), numpy_name(memref.element_type)
+        shape = static_shape(memref)
+        dtype = program.element_type_name(name) or numpy_name(memref.element_type)
     except CompileError as error:
         raise CompileError(f'"{name}": {error}', location=describe_op(program)) from error
     return Binding(name, shape, dtype, _length_of(program, name))

@@ -24,6 +24,8 @@ _INTEGER_OPS: Final[Mapping[Combiner, type[arith.SignlessIntegerBinaryOperation]
     Combiner.MULTIPLY: arith.MuliOp,
     Combiner.MAXIMUM: arith.MaxSIOp,
     Combiner.MINIMUM: arith.MinSIOp,
+    Combiner.UNSIGNED_MAXIMUM: arith.MaxUIOp,
+    Combiner.UNSIGNED_MINIMUM: arith.MinUIOp,
 }
 _NEUTRAL_FLOATS: Final[Mapping[Combiner, float]] = {
     Combiner.ADD: 0.0,
@@ -57,8 +59,10 @@ def neutral_value(combiner: Combiner, kind: Attribute) -> arith.ConstantOp:
 
 def _neutral_integer(combiner: Combiner, bits: int) -> int:
     match combiner:
-        case Combiner.ADD | Combiner.NONE:
+        case Combiner.ADD | Combiner.NONE | Combiner.UNSIGNED_MAXIMUM:
             return 0
+        case Combiner.UNSIGNED_MINIMUM:
+            return -1  # All bits are set.
         case Combiner.MULTIPLY:
             return 1
         case Combiner.MAXIMUM:

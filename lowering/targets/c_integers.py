@@ -74,6 +74,8 @@ _LOGIC: Final[dict[type[arith.SignlessIntegerBinaryOperation], str]] = {
     arith.MuliOp: "&&",
     arith.AndIOp: "&&",
     arith.OrIOp: "||",
+    arith.MaxUIOp: "||",
+    arith.MinUIOp: "&&",
 }
 """The same of single bits."""
 

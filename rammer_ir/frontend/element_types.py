@@ -6,7 +6,15 @@ import ml_dtypes
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from xdsl.dialects.builtin import BFloat16Type, Float16Type, Float32Type, Float64Type, IntegerType, TensorType
+from xdsl.dialects.builtin import (
+    BFloat16Type,
+    Float16Type,
+    Float32Type,
+    Float64Type,
+    IntegerType,
+    Signedness,
+    TensorType,
+)
 from xdsl.ir import Attribute
 
 from rammer_ir.errors import UnsupportedModelError
@@ -24,8 +32,12 @@ _ELEMENT_TYPES: Final[dict[DType, Attribute]] = {
     np.dtype(np.int16): IntegerType(16),
     np.dtype(np.int32): IntegerType(32),
     np.dtype(np.int64): IntegerType(64),
+    **{np.dtype(f"uint{width}"): IntegerType(width, Signedness.UNSIGNED) for width in (8, 16, 32, 64)},
 }
-"""Integers are signless in the IR, and signed by what is done with them: there are no unsigned tensors (yet)."""
+"""
+During import, types say all that the model says: unsigned integers have types of their own, by which arithmetic on them
+is chosen. `rammer_ir.frontend.storage_types` makes them signless in the end.
+"""
 
 
 def onnx_type_name(element: int) -> str:
@@ -74,6 +86,18 @@ def dtype_of_element(element: Attribute) -> DType:
 def is_floating(dtype: DType) -> bool:
     """Whether the dtype is one of the IR's floating-point types (NumPy does not count bfloat16 as one)."""
     return isinstance(_ELEMENT_TYPES.get(dtype), Float16Type | BFloat16Type | Float32Type | Float64Type)
+
+
+def is_unsigned(element: Attribute) -> bool:
+    """Whether arithmetic on elements of the type is that of unsigned integers, booleans included."""
+    return isinstance(element, IntegerType) and (
+        element.width.data == 1 or element.signedness.data is Signedness.UNSIGNED
+    )
+
+
+def integer_width(element: Attribute) -> int:
+    """Bits of an integer type; 0 of other types."""
+    return element.width.data if isinstance(element, IntegerType) else 0
 
 
 def tensor_type(dtype: DType, shape: tuple[int, ...], what: str) -> TensorType[Attribute]:

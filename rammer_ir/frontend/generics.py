@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, cast
+from typing import Final, Protocol, TypeAlias, cast
 
 from xdsl.builder import Builder, ImplicitBuilder
 from xdsl.dialects.builtin import AffineMapAttr, TensorType, UnitAttr
@@ -10,6 +10,7 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
 from rammer_ir.dialects.rop import Combiner, GenericOp, YieldOp
+from rammer_ir.frontend.element_types import is_unsigned
 from rammer_ir.frontend.scalars import number
 
 Scalars: TypeAlias = SSAValue | Sequence[SSAValue]
@@ -69,6 +70,15 @@ def build_body(elements: Sequence[Attribute], body: ScalarBody) -> Region:
     return Region(block)
 
 
+_UNSIGNED: Final = {Combiner.MAXIMUM: Combiner.UNSIGNED_MAXIMUM, Combiner.MINIMUM: Combiner.UNSIGNED_MINIMUM}
+
+
+def _combiner(write: Write) -> Combiner:
+    """The combiner for the result's element type."""
+    unsigned = is_unsigned(write.type.element_type)
+    return _UNSIGNED.get(write.combiner, write.combiner) if unsigned else write.combiner
+
+
 def generic(
     builder: Builder,
     bounds: Sequence[int],
@@ -85,7 +95,7 @@ def generic(
         [read.tensor for read in reads],
         [write.type for write in writes],
         build_body([read.element_type for read in reads], body),
-        reduce=[write.combiner for write in writes],
+        reduce=[_combiner(write) for write in writes],
         pad=None if all(read.pad is None for read in reads) else pads,
         into=initial,
     )

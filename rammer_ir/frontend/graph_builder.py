@@ -17,6 +17,7 @@ from rammer_ir.frontend.element_types import Array, is_floating
 from rammer_ir.frontend.generics import Read, ScalarBody, Scalars, Write, evaluate_body, generic
 from rammer_ir.frontend.indices import broadcast_indices, loop_dims
 from rammer_ir.frontend.names import SymbolNames, quoted, value_name
+from rammer_ir.frontend.storage_types import stored_array
 from rammer_ir.frontend.value import Value
 from rammer_ir.locations import builder_at, set_location
 from rammer_ir.weights.store import WeightStore
@@ -68,7 +69,7 @@ class GraphBuilder:
         if known is not None and known[1].type == value.type:
             return known[1]
         symbol = self._symbols.new(value.name)
-        weight = WeightOp(symbol, value.type, hash=self._weights.add(symbol, value.constant))
+        weight = WeightOp(symbol, value.type, hash=self._weights.add(symbol, stored_array(value.constant)))
         set_location(weight, name_location(value.name))
         self._declarations.add_op(weight)
         ssa = self.builder.insert(GetWeightOp(symbol, value.type)).result

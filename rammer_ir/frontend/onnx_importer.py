@@ -24,6 +24,7 @@ from rammer_ir.frontend.node import Node, OutputType, unsupported_op
 from rammer_ir.frontend.preparation import PreparedModel, prepare_model
 from rammer_ir.frontend.registry import find_handler
 from rammer_ir.frontend.schemas import normal_domain
+from rammer_ir.frontend.storage_types import use_storage_types
 from rammer_ir.frontend.value import Value
 from rammer_ir.locations import set_location
 from rammer_ir.weights.recipes import weight_ops, weights_read
@@ -98,6 +99,7 @@ class _Importer:
         for node in self._model.nodes:
             self._add_node(node)
         self._add_function([value.name for value in self._model.inputs], self._results())
+        use_storage_types(self._module)
         hoist_weight_computations(self._module, self._symbols)
         dce(self._module)
         self._drop_unused_weights()

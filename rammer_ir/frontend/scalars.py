@@ -1,7 +1,7 @@
 """
 Arithmetic on the elements of tensors: ops of `arith` and `math` for bodies of generics, chosen by element type.
 
-All of them are added to the implicit builder's block. Integers are signed.
+All of them are added to the implicit builder's block. Integers are signed, unless their type says otherwise.
 """
 
 import math as python_math
@@ -10,10 +10,10 @@ from typing import cast
 
 import numpy as np
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerAttr, IntegerType, f32
+from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerAttr, IntegerType, UnrealizedConversionCastOp, f32
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from rammer_ir.frontend.element_types import dtype_of_element
+from rammer_ir.frontend.element_types import dtype_of_element, integer_width, is_unsigned
 
 
 def is_float(value: SSAValue) -> bool:
@@ -39,30 +39,33 @@ def _one(op: Operation) -> SSAValue:
     return op.results[0]
 
 
+_BinaryOp = Callable[[SSAValue, SSAValue], Operation]
+
+
 def _binary(
-    on_floats: Callable[[SSAValue, SSAValue], Operation], on_integers: Callable[[SSAValue, SSAValue], Operation]
+    on_floats: _BinaryOp, on_signed: _BinaryOp, on_unsigned: _BinaryOp
 ) -> Callable[[SSAValue, SSAValue], SSAValue]:
     def build(lhs: SSAValue, rhs: SSAValue) -> SSAValue:
+        on_integers = on_unsigned if is_unsigned(lhs.type) else on_signed
         return _one((on_floats if is_float(lhs) else on_integers)(lhs, rhs))
 
     return build
 
 
-add = _binary(arith.AddfOp, arith.AddiOp)
-subtract = _binary(arith.SubfOp, arith.SubiOp)
-multiply = _binary(arith.MulfOp, arith.MuliOp)
-divide = _binary(arith.DivfOp, arith.DivSIOp)
-maximum = _binary(arith.MaximumfOp, arith.MaxSIOp)
-minimum = _binary(arith.MinimumfOp, arith.MinSIOp)
+add = _binary(arith.AddfOp, arith.AddiOp, arith.AddiOp)
+subtract = _binary(arith.SubfOp, arith.SubiOp, arith.SubiOp)
+multiply = _binary(arith.MulfOp, arith.MuliOp, arith.MuliOp)
+divide = _binary(arith.DivfOp, arith.DivSIOp, arith.DivUIOp)
+maximum = _binary(arith.MaximumfOp, arith.MaxSIOp, arith.MaxUIOp)
+minimum = _binary(arith.MinimumfOp, arith.MinSIOp, arith.MinUIOp)
 
 
 def compare(predicate: str, lhs: SSAValue, rhs: SSAValue) -> SSAValue:
     """Whether lhs `eq`, `ne`, `lt`, `le`, `gt` or `ge` rhs; all but `ne` are false where a float is not a number."""
     if is_float(lhs):
         return arith.CmpfOp(lhs, rhs, "une" if predicate == "ne" else f"o{predicate}").result
-    is_bool = lhs.type == IntegerType(1)
-    signed = predicate if predicate in ("eq", "ne") else f"{'u' if is_bool else 's'}{predicate}"
-    return arith.CmpiOp(lhs, rhs, signed).result
+    ordering = predicate if predicate in ("eq", "ne") else f"{'u' if is_unsigned(lhs.type) else 's'}{predicate}"
+    return arith.CmpiOp(lhs, rhs, ordering).result
 
 
 def select(condition: SSAValue, if_true: SSAValue, if_false: SSAValue) -> SSAValue:
@@ -93,13 +96,18 @@ def negative(value: SSAValue) -> SSAValue:
 
 
 def absolute(value: SSAValue) -> SSAValue:
+    if is_unsigned(value.type):
+        return value
     return math.AbsFOp(value).result if is_float(value) else math.AbsIOp(value).result
 
 
 def sign(value: SSAValue) -> SSAValue:
     """-1, 0 or 1."""
-    zero, one, minus_one = (constant_like(item, value) for item in (0, 1, -1))
+    zero, one = constant_like(0, value), constant_like(1, value)
     not_negative = select(compare("gt", value, zero), one, zero)
+    if is_unsigned(value.type):
+        return not_negative
+    minus_one = constant_like(-1, value)
     return select(compare("lt", value, zero), minus_one, not_negative)
 
 
@@ -171,19 +179,28 @@ def convert(value: SSAValue, element: Attribute) -> SSAValue:
     return _convert_integer(value, element)
 
 
+def retyped(value: SSAValue, element: Attribute) -> SSAValue:
+    """The same bits as a type of the same width, signed or not: nothing is left of it once import is over."""
+    return UnrealizedConversionCastOp.get([value], [element]).results[0]
+
+
 def _convert_integer(value: SSAValue, element: Attribute) -> SSAValue:
-    is_bool = value.type == IntegerType(1)
     if isinstance(element, AnyFloat):
-        return arith.UIToFPOp(value, element).result if is_bool else arith.SIToFPOp(value, element).result
-    source, target = cast("IntegerType", value.type), cast("IntegerType", element)
-    if target.bitwidth < source.bitwidth:
-        return arith.TruncIOp(value, target).result
-    return arith.ExtUIOp(value, target).result if is_bool else arith.ExtSIOp(value, target).result
+        conversion = arith.UIToFPOp if is_unsigned(value.type) else arith.SIToFPOp
+        return conversion(value, element).result
+    source, target = integer_width(value.type), integer_width(element)
+    if target == source:
+        return retyped(value, element)
+    if target < source:
+        return arith.TruncIOp(value, cast("IntegerType", element)).result
+    extension = arith.ExtUIOp if is_unsigned(value.type) else arith.ExtSIOp
+    return extension(value, cast("IntegerType", element)).result
 
 
 def _convert_float(value: SSAValue, element: Attribute) -> SSAValue:
     if not isinstance(element, AnyFloat):
-        return arith.FPToSIOp(value, cast("IntegerType", element)).result
+        conversion = arith.FPToUIOp if is_unsigned(element) else arith.FPToSIOp
+        return conversion(value, cast("IntegerType", element)).result
     assert isinstance(value.type, AnyFloat)
     if element.bitwidth > value.type.bitwidth:
         return arith.ExtFOp(value, element).result

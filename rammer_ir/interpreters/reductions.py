@@ -9,6 +9,7 @@ import numpy as np
 from rammer_ir.dialects import rop
 from rammer_ir.errors import RammerError
 from rammer_ir.interpreters.element_types import Array, DType, is_float
+from rammer_ir.interpreters.scalar_ops import on_unsigned_bits, unsigned
 
 
 def accumulator_dtype(dtype: DType, combiner: rop.Combiner) -> DType:
@@ -30,16 +31,20 @@ COMBINE: Mapping[rop.Combiner, Callable[[Array, Array], Array]] = {
     rop.Combiner.MULTIPLY: np.multiply,
     rop.Combiner.MAXIMUM: np.maximum,
     rop.Combiner.MINIMUM: np.minimum,
+    rop.Combiner.UNSIGNED_MAXIMUM: on_unsigned_bits(np.maximum),
+    rop.Combiner.UNSIGNED_MINIMUM: on_unsigned_bits(np.minimum),
 }
 """What each combiner does with two arrays, in the dtype that they have."""
 
 
 def neutral(combiner: rop.Combiner, dtype: DType) -> Any:
     """The value that a combiner starts from; 0 where nothing is combined."""
-    if combiner in (rop.Combiner.ADD, rop.Combiner.NONE):
+    if combiner in (rop.Combiner.ADD, rop.Combiner.NONE, rop.Combiner.UNSIGNED_MAXIMUM):
         return 0
     if combiner is rop.Combiner.MULTIPLY:
         return 1
+    if combiner is rop.Combiner.UNSIGNED_MINIMUM:
+        return dtype == np.bool_ or -1  # All bits are set.
     lowest = combiner is rop.Combiner.MAXIMUM
     if dtype == np.bool_:
         return not lowest
@@ -74,6 +79,10 @@ def reduce_axes(
             return wide.max(axis=axes, keepdims=True)
         case rop.Combiner.MINIMUM:
             return wide.min(axis=axes, keepdims=True)
+        case rop.Combiner.UNSIGNED_MAXIMUM:
+            return unsigned(wide).max(axis=axes, keepdims=True).view(wide.dtype)
+        case rop.Combiner.UNSIGNED_MINIMUM:
+            return unsigned(wide).min(axis=axes, keepdims=True).view(wide.dtype)
         case rop.Combiner.NONE if all(extents[axis] == 1 for axis in reduced):
             return wide
         case rop.Combiner.NONE:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ModuleOp, StringAttr, TensorType
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr, TensorType
 from xdsl.interpreter import (
     Interpreter,
     InterpreterFunctions,
@@ -29,7 +29,7 @@ from xdsl.utils.symbol_table import SymbolTable
 
 from rammer_ir.dialects import rop
 from rammer_ir.errors import InvalidInputError, RammerError
-from rammer_ir.interpreters.bindings import Inputs, bound_arrays
+from rammer_ir.interpreters.bindings import Inputs, as_named, as_stored, bound_arrays
 from rammer_ir.interpreters.element_types import Array, dtype_of, shape_of, tensor_dtype
 from rammer_ir.interpreters.generic import evaluate_generic
 from rammer_ir.interpreters.scalar_functions import ScalarFunctions, TensorFunctions
@@ -86,13 +86,15 @@ def run_function(interpreter: Interpreter, inputs: Inputs, entry: str) -> list[A
         raise InvalidInputError(f"the module has no function @{entry}")
     args = _arguments(function, inputs)
     try:
-        return [np.asarray(value) for value in interpreter.call_op(function, args)]
+        results = interpreter.call_op(function, args)
     except InterpretationError as error:
         raise RammerError(str(error)) from None
     except RammerError as error:
         # The interpreter notes the whole module's text for every level of calls.
         vars(error).pop("__notes__", None)
         raise
+    elements = _texts(function.res_attrs, rop.ELEMENT_TYPE_ATTRIBUTE, len(results))
+    return [as_named(np.asarray(value), element) for value, element in zip(results, elements, strict=True)]
 
 
 @register_impls
@@ -164,19 +166,25 @@ def scan_rows(op: rop.ScanOp, length: int) -> Iterable[int]:
 def _arguments(function: func.FuncOp, inputs: Inputs) -> tuple[Array, ...]:
     types = function.function_type.inputs.data
     owner = f"@{function.sym_name.data}"
-    names = _names(function, len(types))
+    names = _texts(function.arg_attrs, "rop.name", len(types))
+    elements = _texts(function.arg_attrs, rop.ELEMENT_TYPE_ATTRIBUTE, len(types))
     arrays = bound_arrays(inputs, names, owner)
     return tuple(
-        checked(array, wanted, f"input {position if name is None else name} of {owner}")
-        for position, (array, wanted, name) in enumerate(zip(arrays, types, names, strict=True))
+        checked(
+            array if element is None else as_stored(array, element, tensor_dtype(wanted)),
+            wanted,
+            f"input {position if name is None else name} of {owner}",
+        )
+        for position, (array, wanted, name, element) in enumerate(zip(arrays, types, names, elements, strict=True))
     )
 
 
-def _names(function: func.FuncOp, count: int) -> list[str | None]:
-    if function.arg_attrs is None:
+def _texts(dictionaries: ArrayAttr[DictionaryAttr] | None, attribute: str, count: int) -> list[str | None]:
+    """An attribute of all arguments, or of all results, of a function; None where there is none."""
+    if dictionaries is None:
         return [None] * count
-    names = [attributes.data.get("rop.name") for attributes in function.arg_attrs.data]
-    return [name.data if isinstance(name, StringAttr) else None for name in names]
+    texts = [attributes.data.get(attribute) for attributes in dictionaries.data]
+    return [text.data if isinstance(text, StringAttr) else None for text in texts]
 
 
 def checked(array: Any, wanted: Attribute, what: str) -> Array:

@@ -56,6 +56,11 @@ def _on_unsigned(function: ScalarFunction) -> ScalarFunction:
     return lambda *args: function(*(unsigned(arg) for arg in args))
 
 
+def on_unsigned_bits(function: ScalarFunction) -> ScalarFunction:
+    """The function with the bits of its operands read as unsigned integers, and its results in their dtype again."""
+    return lambda *args: np.asarray(function(*(unsigned(arg) for arg in args))).view(args[0].dtype)
+
+
 def _divide_toward_zero(a: Array, b: Array) -> Array:
     quotient = np.floor_divide(a, b)
     return quotient + ((np.remainder(a, b) != 0) & ((a < 0) != (b < 0)))

@@ -15,7 +15,7 @@ from xdsl.utils.symbol_table import SymbolTable
 
 from rammer_ir.dialects import rtask, vdevice
 from rammer_ir.errors import InvalidInputError, RammerError
-from rammer_ir.interpreters.bindings import Inputs, bound_arrays
+from rammer_ir.interpreters.bindings import Inputs, as_named, as_stored, bound_arrays
 from rammer_ir.interpreters.device_memory import Arena, DeviceTensor, PinnedTensor, mark_words, words_are_written
 from rammer_ir.interpreters.element_types import Array, dtype_of, poisoned, shape_of
 from rammer_ir.interpreters.events import Counters
@@ -55,14 +55,21 @@ class ProgramRun:
         self._bind(inputs)
         with np.errstate(all="ignore"):
             self._walk(self._program.body.block)
-        return [cast("DeviceTensor", self._values[value]).data for value in self._program.output_arguments]
+        first = len(self._program.input_arguments)
+        elements = map(self._program.element_type_name, self._program.names[first : len(self._program.tensors)])
+        return [
+            as_named(cast("DeviceTensor", self._values[value]).data, element)
+            for value, element in zip(self._program.output_arguments, elements, strict=True)
+        ]
 
     def _bind(self, inputs: Inputs) -> None:
         names: dict[SSAValue, str] = dict(zip(self._program.body.block.args, self._program.names, strict=True))
         given: list[SSAValue] = [*self._program.input_arguments, *self._program.length_arguments]
         arrays = bound_arrays(inputs, [names[value] for value in given], f"@{self._program.sym_name.data}")
         for value, array in zip(given, arrays, strict=True):
-            self._values[value] = _checked(array, value, names[value])
+            element = self._program.element_type_name(names[value])
+            stored = array if element is None else as_stored(array, element, _memref_dtype(value))
+            self._values[value] = _checked(stored, value, names[value])
         for value in self._program.output_arguments:
             self._values[value] = DeviceTensor(poisoned(shape_of(value.type), _memref_dtype(value)))
 
