@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import ClassVar, Self, cast
 
 from xdsl.dialects.builtin import (
+    BFloat16Type,
+    Float16Type,
     Float32Type,
     Float64Type,
     IndexType,
@@ -55,7 +57,7 @@ WARP_THREADS = 32
 
 def _bits(kind: Attribute) -> int:
     """Bits of a number's type, 0 for other types."""
-    if isinstance(kind, Float32Type | Float64Type):
+    if isinstance(kind, Float16Type | BFloat16Type | Float32Type | Float64Type):
         return kind.bitwidth
     return cast("IntegerType[int]", kind).width.data if isinstance(kind, IntegerType) else 0
 
@@ -288,8 +290,8 @@ class ShuffleOp(IRDLOperation):
 
     def verify_(self) -> None:
         _verify_compute_role(self)
-        if not isinstance(self.result.type, IndexType) and _bits(self.result.type) not in (32, 64):
-            raise VerifyException(f"values of 32 or 64 bits are shuffled, not {self.result.type}")
+        if not isinstance(self.result.type, IndexType) and _bits(self.result.type) not in (1, 8, 16, 32, 64):
+            raise VerifyException(f"values of 1 to 64 bits are shuffled, not {self.result.type}")
         if not 0 < self.lane_mask < WARP_THREADS:
             raise VerifyException(f"lanes differ by 1 to {WARP_THREADS - 1}, not by {self.lane_mask}")
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final, cast
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import Float32Type, Float64Type, FloatAttr, IndexType, IntegerAttr, IntegerType
+from xdsl.dialects.builtin import AnyFloat, FloatAttr, IndexType, IntegerAttr, IntegerType
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from rammer_ir.dialects.rop import Combiner
@@ -38,7 +38,7 @@ _NEUTRAL_FLOATS: Final[Mapping[Combiner, float]] = {
 def combine(combiner: Combiner, lhs: SSAValue, rhs: SSAValue) -> Operation:
     """The op whose result combines two values; raises CompileError for values that are no numbers."""
     kind: Attribute = lhs.type
-    if isinstance(kind, Float32Type | Float64Type) and combiner in _FLOAT_OPS:
+    if isinstance(kind, AnyFloat) and combiner in _FLOAT_OPS:
         return _FLOAT_OPS[combiner](lhs, rhs)
     if isinstance(kind, IntegerType | IndexType) and combiner in _INTEGER_OPS:
         return _INTEGER_OPS[combiner](lhs, rhs)
@@ -47,7 +47,7 @@ def combine(combiner: Combiner, lhs: SSAValue, rhs: SSAValue) -> Operation:
 
 def neutral_value(combiner: Combiner, kind: Attribute) -> arith.ConstantOp:
     """The constant that changes nothing when combined with; raises CompileError for a type that is no number's."""
-    if isinstance(kind, Float32Type | Float64Type) and combiner in _NEUTRAL_FLOATS:
+    if isinstance(kind, AnyFloat) and combiner in _NEUTRAL_FLOATS:
         return arith.ConstantOp(FloatAttr(_NEUTRAL_FLOATS[combiner], kind))
     if isinstance(kind, IndexType):
         return arith.ConstantOp(IntegerAttr(_neutral_integer(combiner, _INDEX_BITS), kind))

@@ -1,6 +1,6 @@
 """Element types: of ONNX, of NumPy, of the IR."""
 
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import ml_dtypes
 import numpy as np
@@ -88,16 +88,21 @@ def is_floating(dtype: DType) -> bool:
     return isinstance(_ELEMENT_TYPES.get(dtype), Float16Type | BFloat16Type | Float32Type | Float64Type)
 
 
+def integer_type(element: Attribute) -> IntegerType[int, Signedness] | None:
+    """The type as that of an integer; None if it is another."""
+    return cast("IntegerType[int, Signedness]", element) if isinstance(element, IntegerType) else None
+
+
 def is_unsigned(element: Attribute) -> bool:
     """Whether arithmetic on elements of the type is that of unsigned integers, booleans included."""
-    return isinstance(element, IntegerType) and (
-        element.width.data == 1 or element.signedness.data is Signedness.UNSIGNED
-    )
+    integer = integer_type(element)
+    return integer is not None and (integer.width.data == 1 or integer.signedness.data is Signedness.UNSIGNED)
 
 
 def integer_width(element: Attribute) -> int:
     """Bits of an integer type; 0 of other types."""
-    return element.width.data if isinstance(element, IntegerType) else 0
+    integer = integer_type(element)
+    return 0 if integer is None else integer.width.data
 
 
 def tensor_type(dtype: DType, shape: tuple[int, ...], what: str) -> TensorType[Attribute]:

@@ -21,10 +21,17 @@ def is_float(value: SSAValue) -> bool:
 
 
 def number(value: float, element: Attribute) -> FloatAttr[AnyFloat] | IntegerAttr[IntegerType]:
-    """The number as an attribute of the element type; rounded, and infinite where it is out of range."""
+    """
+    The number as an attribute of the element type: rounded, and infinite where it is out of range.
+
+    Unsigned integers wrap: -1 is the greatest.
+    """
     if isinstance(element, AnyFloat):
         return FloatAttr(float(np.asarray(value).astype(dtype_of_element(element))), element)
-    return IntegerAttr(int(value), cast("IntegerType", element))
+    wraps = is_unsigned(element) and element != IntegerType(1)
+    return IntegerAttr(
+        int(value) % (1 << integer_width(element)) if wraps else int(value), cast("IntegerType", element)
+    )
 
 
 def constant(value: float, element: Attribute) -> SSAValue:

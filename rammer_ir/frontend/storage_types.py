@@ -25,14 +25,14 @@ from xdsl.ir import Attribute, BlockArgument, Operation, ParametrizedAttribute, 
 from xdsl.rewriter import Rewriter
 
 from rammer_ir.dialects.rop_attributes import ELEMENT_TYPE_ATTRIBUTE
-from rammer_ir.frontend.element_types import Array, dtype_of_element
+from rammer_ir.frontend.element_types import Array, dtype_of_element, integer_type, integer_width
 
 
 @cache
 def storage_type(kind: Attribute) -> Attribute:
     """The type that values of a type, or tensors of it, have in the IR; the type itself where it is one of the IR's."""
-    if isinstance(kind, IntegerType):
-        return IntegerType(kind.width.data)
+    if integer_type(kind) is not None:
+        return IntegerType(integer_width(kind))
     if isinstance(kind, TensorType):
         tensor = cast("TensorType[Attribute]", kind)
         element = storage_type(tensor.element_type)
@@ -82,7 +82,7 @@ def _with_element_types(
 
 
 def _element_type_of(kind: Attribute) -> dict[str, Attribute]:
-    if not isinstance(kind, TensorType) or storage_type(kind) == kind:
+    if storage_type(kind) == kind:
         return {}
     element = cast("TensorType[Attribute]", kind).element_type
     return {ELEMENT_TYPE_ATTRIBUTE: StringAttr(dtype_of_element(element).name)}
@@ -109,7 +109,7 @@ def _converted(attribute: Attribute) -> Attribute:
         kind = storage_type(number.type)
         return number if kind == number.type else _signless(number.value.data, cast("IntegerType", kind))
     if isinstance(attribute, IntegerType | TensorType):
-        return storage_type(cast("Attribute", attribute))
+        return storage_type(cast("IntegerType | TensorType[Attribute]", attribute))
     if isinstance(attribute, ArrayAttr):
         items = cast("ArrayAttr[Attribute]", attribute).data
         converted = [_converted(item) for item in items]

@@ -52,9 +52,9 @@ cuda.func service @f_service threads 1 scratch 0 {
 
 // -----
 
-// CHECK: values of 32 or 64 bits are shuffled, not i1
-%x = "test.op"() : () -> i1
-%y = cuda.shuffle xor 1 %x : i1
+// CHECK: values of 1 to 64 bits are shuffled, not i7
+%x = "test.op"() : () -> i7
+%y = cuda.shuffle xor 1 %x : i7
 
 // -----
 

@@ -40,7 +40,7 @@
 
 // -----
 
-// CHECK: Expected `add`, `multiply`, `maximum`, `minimum`, or `none`
+// CHECK: Expected `add`, `multiply`, `maximum`, `minimum`,
 "test.op"() {combiner = #rop<combiner mean>} : () -> ()
 
 // -----

@@ -35,6 +35,20 @@ vdevice.device @d kind "cuda" veus 1 threads 1 shared 0 registers 0 rates {speed
 
 // -----
 
+// CHECK: elements names the type of 'z' as "uint8": it needs a tensor and a text
+vdevice.program @p on @d inputs 1 names ["x", "y"] elements {z = "uint8"} {
+^bb0(%x: memref<4xi8>, %y: memref<4xi8>):
+}
+
+// -----
+
+// CHECK: elements names the type of 'x' as i8: it needs a tensor and a text
+vdevice.program @p on @d inputs 1 names ["x", "y"] elements {x = i8} {
+^bb0(%x: memref<4xi8>, %y: memref<4xi8>):
+}
+
+// -----
+
 // CHECK: a program needs a different name for each of its 2 arguments
 vdevice.program @p on @d inputs 1 names ["x"] {
 ^bb0(%x: memref<4xf32>, %y: memref<4xf32>):

@@ -28,12 +28,12 @@ vdevice.program @main on @h100 inputs 1 names ["x", "y", "steps"] arena 4352 att
 }
 
 // A launch for each step, without arena and lengths.
-vdevice.program @plain on @cpu inputs 0 names ["y"] {
-^bb0(%y: memref<4xf32>):
+vdevice.program @plain on @cpu inputs 0 names ["y"] elements {y = "uint32"} {
+^bb0(%y: memref<4xi32>):
   %n = arith.constant 3 : index
   vdevice.for %t in %n {
     vdevice.launch veus 1 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 {
-      vdevice.run @fill tasks [0, 1] place affine_map<(i) -> (0)> outs(%y : memref<4xf32>) at(%t)
+      vdevice.run @fill tasks [0, 1] place affine_map<(i) -> (0)> outs(%y : memref<4xi32>) at(%t)
     }
   }
 }
@@ -72,12 +72,12 @@ vdevice.program @branches on @cpu inputs 0 names ["y"] {
 // CHECK-NEXT:     vdevice.run @last tasks [3, 5] place dense<[0, 7]> : tensor<2xi32> outs(%y : memref<4x8xf32>)
 // CHECK-NEXT:   }
 // CHECK-NEXT: }
-// CHECK:      vdevice.program @plain on @cpu inputs 0 names ["y"] {
-// CHECK-NEXT: ^bb{{[0-9]+}}(%y: memref<4xf32>):
+// CHECK:      vdevice.program @plain on @cpu inputs 0 names ["y"] elements {y = "uint32"} {
+// CHECK-NEXT: ^bb{{[0-9]+}}(%y: memref<4xi32>):
 // CHECK-NEXT:   %n = arith.constant 3 : index
 // CHECK-NEXT:   vdevice.for %t in %n {
 // CHECK-NEXT:     vdevice.launch veus 1 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 {
-// CHECK-NEXT:       vdevice.run @fill tasks [0, 1] place affine_map<(d0) -> (0)> outs(%y : memref<4xf32>) at(%t)
+// CHECK-NEXT:       vdevice.run @fill tasks [0, 1] place affine_map<(d0) -> (0)> outs(%y : memref<4xi32>) at(%t)
 // CHECK-NEXT:     }
 // CHECK-NEXT:   }
 // CHECK-NEXT: }
