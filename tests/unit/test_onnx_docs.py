@@ -8,7 +8,7 @@ import onnx.defs
 from rammer_ir.frontend.registry import find_handler
 
 PAGE = Path(__file__).parents[2] / "docs" / "onnx.md"
-OPSET = 21
+OPSET = onnx.defs.onnx_opset_version()
 
 
 def test_ops() -> None:

@@ -2,6 +2,7 @@
 
 from rammer_ir.frontend.ops import (
     activations,
+    attention,
     batch_normalization,
     binary,
     bitwise,
@@ -26,6 +27,7 @@ from rammer_ir.frontend.ops import (
 
 __all__ = [
     "activations",
+    "attention",
     "batch_normalization",
     "binary",
     "bitwise",
