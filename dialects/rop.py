@@ -76,6 +76,7 @@ from rammer_ir.dialects.assembly import (
 )
 from rammer_ir.dialects.integers import integer, integers, values_of
 from rammer_ir.dialects.rop_attributes import ELEMENT_TYPE_ATTRIBUTE, Combiner, CombinerAttr, TilingAttr
+from rammer_ir.dialects.rop_extract import ExtractOp
 from rammer_ir.dialects.rop_split import SplitAttr
 from rammer_ir.indexing.ranges import extent_ranges, map_ranges
 
@@ -141,6 +142,8 @@ class GenericOp(IRDLOperation):
     gives, and yields one value a result. A loop dimension that a result's map does not use is reduced into that
     result by its combiner. `maps` holds the inputs' maps, then the results'. A read out of the input's range
     gives the input's `pad` value; an input whose pad is `unit` may not be read out of range.
+
+    Where an index has to be computed, the body reads an element of a tensor from around it by `rop.extract`.
 
     `into` gives the results' initial contents (all of them or none): elements that are not written keep them.
     `at` binds the maps' symbols: task coordinates and loop indices. With symbols, loop indices whose write lies
@@ -221,6 +224,11 @@ class GenericOp(IRDLOperation):
     def pads(self) -> tuple[Attribute, ...]:
         """A pad value, or `unit`, for each input."""
         return (UnitAttr(),) * len(self.inputs) if self.pad is None else self.pad.data
+
+    @property
+    def extracted(self) -> tuple[SSAValue, ...]:
+        """The tensors that the body reads at computed indices, each once: any of their elements may be read."""
+        return tuple(dict.fromkeys(op.tensor for op in self.body.block.ops if isinstance(op, ExtractOp)))
 
     def reduction_dims(self, result: int = 0) -> tuple[int, ...]:
         """Loop dimensions, of more than one index, that are reduced into a result."""
@@ -312,6 +320,8 @@ class GenericOp(IRDLOperation):
         elements = [tensor_type(value).element_type for value in self.inputs]
         if [argument.type for argument in self.body.block.args] != elements:
             raise VerifyException("the body's arguments must be the inputs' element types")
+        if any(tensor in self.into for tensor in self.extracted):
+            raise VerifyException("a generic may not write into a tensor that it reads at computed indices")
         last = self.body.block.last_op
         if not isinstance(last, YieldOp):
             raise VerifyException("the body must end with rop.yield")
@@ -641,7 +651,7 @@ class GetWeightOp(IRDLOperation):
 
 Rop = Dialect(
     "rop",
-    [YieldOp, IndexOp, GenericOp, OperatorOp, ScanOp, WeightOp, GetWeightOp],
+    [YieldOp, IndexOp, ExtractOp, GenericOp, OperatorOp, ScanOp, WeightOp, GetWeightOp],
     [CombinerAttr, SplitAttr, TilingAttr],
 )
 
@@ -649,6 +659,7 @@ __all__ = [
     "ELEMENT_TYPE_ATTRIBUTE",
     "Combiner",
     "CombinerAttr",
+    "ExtractOp",
     "GenericOp",
     "GetWeightOp",
     "IndexOp",

@@ -23,6 +23,7 @@ from xdsl.dialects.builtin import (
     i64,
 )
 from xdsl.ir import Attribute, Dialect, Operation, Region, SSAValue
+from xdsl.ir.affine import AffineConstantExpr
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
@@ -65,7 +66,7 @@ from rammer_ir.dialects.assembly import (
     print_result_types,
 )
 from rammer_ir.dialects.integers import integer, integers, optional_integer, values_of
-from rammer_ir.dialects.rop import tensor_type
+from rammer_ir.dialects.rop import GenericOp, tensor_type
 from rammer_ir.dialects.rtask_attributes import BoxAttr, ContractionAttr, CostAttr, Placement
 from rammer_ir.dialects.rtask_matrix_vector import MatrixVectorAttr
 
@@ -203,6 +204,7 @@ class KernelOp(IRDLOperation):
             raise VerifyException("coordinates and loop index must be of type index")
         for argument, box in zip(arguments[indices:], (*self.reads, *self.writes), strict=True):
             self._verify_box(argument, box)
+        self._verify_extracted()
         last = self.region.block.last_op
         if not isinstance(last, YieldOp):
             raise VerifyException("the region must end with rtask.yield")
@@ -222,6 +224,17 @@ class KernelOp(IRDLOperation):
             raise VerifyException(
                 f"box {box} must map {len(self.grid)} coordinates and {self.loops} loop indices to an origin"
             )
+
+    def _verify_extracted(self) -> None:
+        boxes = dict(zip(self.read_arguments, self.reads, strict=True))
+        for generic in self.region.block.ops:
+            for value in generic.extracted if isinstance(generic, GenericOp) else ():
+                if value not in boxes:
+                    raise VerifyException("a kernel reads at computed indices of the tensors that it reads, no others")
+                shape = tensor_type(value).get_shape()
+                whole = zip(boxes[value].origin.data.results, boxes[value].sizes, shape, strict=True)
+                if any(start != AffineConstantExpr(0) or size < extent for start, size, extent in whole):
+                    raise VerifyException(f"box {boxes[value]} is not all of {value.type}, read at computed indices")
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")

@@ -7,10 +7,11 @@ from xdsl.dialects.builtin import FloatAttr, IntegerAttr, TensorType, UnitAttr
 from xdsl.ir import Attribute, OpResult, SSAValue
 from xdsl.ir.affine import AffineDimExpr, AffineExpr, AffineMap
 
-from rammer_ir.dialects.rop import GenericOp, IndexOp, YieldOp, tensor_type
+from rammer_ir.dialects.rop import ExtractOp, GenericOp, IndexOp, YieldOp, tensor_type
 from rammer_ir.indexing.ranges import expression_range
 from rammer_ir.indexing.simplify import linearize
 from rammer_ir.lowering.bodies.body_builder import BodyBuilder
+from rammer_ir.lowering.bodies.extracted import load_extracted
 from rammer_ir.lowering.bodies.kernel_view import KernelView
 from rammer_ir.lowering.bodies.loop_correspondence import loops_of_root
 
@@ -148,6 +149,9 @@ class GenericCode:
                 return [values[value] for value in op.values]
             if isinstance(op, IndexOp):
                 values[op.result] = dims[op.dim.value.data]
+                continue
+            if isinstance(op, ExtractOp):
+                values[op.result] = load_extracted(op, values, self.view, self.builder, self.builder.parameter)
                 continue
             values.update(zip(op.results, self.builder.write.add(op.clone(values)).results, strict=True))
         raise AssertionError("the body of a generic ends with rop.yield")

@@ -9,11 +9,12 @@ from xdsl.ir import OpResult, SSAValue
 from xdsl.ir.affine import AffineExpr
 
 from rammer_ir.dialects.block import CopyOp, MemorySpace
-from rammer_ir.dialects.rop import Combiner, GenericOp, IndexOp, YieldOp
+from rammer_ir.dialects.rop import Combiner, ExtractOp, GenericOp, IndexOp, YieldOp
 from rammer_ir.generics.loop_classes import LoopClasses
 from rammer_ir.indexing.ranges import extent_ranges
 from rammer_ir.indexing.sums import sum_of
 from rammer_ir.lowering.bodies.body_builder import BodyBuilder
+from rammer_ir.lowering.bodies.extracted import load_extracted
 from rammer_ir.lowering.bodies.kernel_view import KernelView
 from rammer_ir.lowering.bodies.point_access import Access, Condition, Split
 from rammer_ir.lowering.bodies.points import Point, moved, only
@@ -284,6 +285,9 @@ class PointCode:
                 return [values[value] for value in op.values]
             if isinstance(op, IndexOp):
                 values[op.result] = self.class_index(classes[op.dim.value.data], point)
+                continue
+            if isinstance(op, ExtractOp):
+                values[op.result] = load_extracted(op, values, self.view, self.builder, self.parameter)
                 continue
             values.update(zip(op.results, self.builder.write.add(op.clone(values)).results, strict=True))
         raise AssertionError("the body of a generic ends with rop.yield")

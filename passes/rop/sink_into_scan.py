@@ -9,7 +9,7 @@ from xdsl.ir import Attribute, OpResult, SSAValue
 from xdsl.ir.affine import AffineDimExpr, AffineExpr, AffineMap
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from rammer_ir.dialects.rop import GenericOp, ScanOp, tensor_type
+from rammer_ir.dialects.rop import GenericOp, IndexOp, ScanOp, tensor_type
 from rammer_ir.generics.parts import GenericParts, Input, Output, shape_of
 from rammer_ir.pass_api import Pass
 
@@ -44,6 +44,8 @@ def _sinkable(scan: ScanOp) -> int | None:
 def _row_dim(generic: GenericOp, scan: ScanOp) -> int | None:
     """The loop dimension that counts the rows of a generic's only result, if rows do not need each other."""
     if len(generic.res) != 1 or generic.into or generic.at or generic.parent is not scan.parent:
+        return None
+    if generic.extracted or any(isinstance(op, IndexOp) for op in generic.body.block.ops):
         return None
     (result,) = generic.res
     row = generic.output_maps[0].data.results[0]

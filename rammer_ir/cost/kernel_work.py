@@ -1,13 +1,13 @@
 """What a task of a kernel does, counted in the kernel's region and boxes."""
 
 from collections.abc import Iterator
-from math import prod
+from math import inf, prod
 
 import numpy as np
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from rammer_ir.cost.analytic import TaskWork
-from rammer_ir.dialects.rop import Combiner, GenericOp, GetWeightOp, ScanOp, YieldOp
+from rammer_ir.dialects.rop import Combiner, ExtractOp, GenericOp, GetWeightOp, ScanOp, YieldOp
 from rammer_ir.dialects.rtask import BoxAttr, DispatchOp, KernelOp
 from rammer_ir.scheduling.maps import grid_points
 from rammer_ir.scheduling.program_form import element_bytes, shape_of, task_boxes
@@ -29,23 +29,36 @@ def task_work(dispatch: DispatchOp, kernel: KernelOp) -> TaskWork:
     The average work of a dispatch's tasks.
 
     Weights, and inputs of the model, come from memory once; those of a loop, and everything else, are in the cache.
+    Of a tensor that is only read at computed indices, as many elements count as are read.
     """
     points = grid_points(kernel.grid, 0, kernel.tasks)
     cache = memory = 0.0
-    for value, box, is_read in _operands(dispatch, kernel):
+    for value, argument, box, is_read in _operands(dispatch, kernel):
         boxes = task_boxes(box, points, (0,) * kernel.loops, shape_of(value))
-        moved = float(np.mean(boxes.volumes())) * element_bytes(value)
+        elements = min(float(np.mean(boxes.volumes())), _most_elements(argument))
+        moved = elements * element_bytes(value)
         cache += moved
         if is_read and _is_in_memory(dispatch, value):
             memory += min(moved, prod(shape_of(value)) * element_bytes(value) / kernel.tasks)
     return TaskWork(_operations(kernel), cache, memory)
 
 
-def _operands(dispatch: DispatchOp, kernel: KernelOp) -> Iterator[tuple[SSAValue, BoxAttr, bool]]:
-    for value, box in zip(dispatch.inputs, kernel.reads, strict=True):
-        yield value, box, True
-    for value, box in zip(dispatch.into, kernel.writes, strict=True):
-        yield value, box, False
+def _operands(dispatch: DispatchOp, kernel: KernelOp) -> Iterator[tuple[SSAValue, SSAValue, BoxAttr, bool]]:
+    for value, argument, box in zip(dispatch.inputs, kernel.read_arguments, kernel.reads, strict=True):
+        yield value, argument, box, True
+    for value, argument, box in zip(dispatch.into, kernel.written_arguments, kernel.writes, strict=True):
+        yield value, argument, box, False
+
+
+def _most_elements(argument: SSAValue) -> float:
+    """What a task reads of a tensor at most, where it is only read at computed indices; else there is no limit."""
+    reads = [use.operation for use in argument.uses]
+    points = [
+        prod(parent.bounds)
+        for op in reads
+        if isinstance(op, ExtractOp) and isinstance(parent := op.parent_op(), GenericOp)
+    ]
+    return float(sum(points)) if len(points) == len(reads) else inf
 
 
 def _is_in_memory(dispatch: DispatchOp, value: SSAValue) -> bool:

@@ -25,7 +25,7 @@ def hoist_weight_computations(module: ModuleOp, symbols: SymbolNames) -> None:
 
 
 def _is_worth_deriving(op: GenericOp) -> bool:
-    if len(op.res) != 1 or op.into or op.at or not op.inputs:
+    if len(op.res) != 1 or op.into or op.at or not op.inputs or op.extracted:
         return False
     if not all(isinstance(value.owner, GetWeightOp) for value in op.inputs):
         return False

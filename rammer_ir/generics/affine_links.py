@@ -27,7 +27,7 @@ class AffineLink:
     def of(cls, generic: GenericOp) -> "AffineLink | None":
         """The generic as a link; None if it is none."""
         tensors = [number for number, value in enumerate(generic.inputs) if not isinstance(value.owner, GetWeightOp)]
-        if len(tensors) != 1 or len(generic.res) != 1 or generic.into or generic.at:
+        if len(tensors) != 1 or len(generic.res) != 1 or generic.into or generic.at or generic.extracted:
             return None
         link = cls(generic, tensors[0])
         identity = AffineMap.identity(len(generic.bounds))

@@ -15,7 +15,7 @@ from math import prod
 from typing import Any, cast
 
 import numpy as np
-from xdsl.dialects import arith, tensor
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import UnitAttr
 from xdsl.ir import Operation, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
@@ -32,9 +32,8 @@ from rammer_ir.interpreters.element_types import (
 )
 from rammer_ir.interpreters.reductions import reduce_axes
 from rammer_ir.interpreters.result_sink import ResultSink
-from rammer_ir.interpreters.scalar_functions import extract
 from rammer_ir.interpreters.scalar_ops import evaluate_scalar_op
-from rammer_ir.interpreters.tensor_access import Access, IndexBox, read
+from rammer_ir.interpreters.tensor_access import Access, IndexBox, extract_clamped, read
 from rammer_ir.locations import describe_op
 
 POINTS_AT_ONCE = 1 << 22
@@ -180,9 +179,10 @@ class GenericEvaluation:
             if isinstance(op, rop.IndexOp):
                 values[op.result] = indices[op.dim.value.data]
                 continue
-            if isinstance(op, tensor.ExtractOp):
+            if isinstance(op, rop.ExtractOp):
                 index = tuple(self._value(index, values, box) for index in op.indices)
-                values[op.result] = extract(op, cast("Array", self.lookup(op.tensor)), index)
+                element = extract_clamped(cast("Array", self.lookup(op.tensor)), index)
+                values[op.result] = element if element.ndim else element.reshape([1] * rank)
                 continue
             result = evaluate_scalar_op(op, tuple(self._value(operand, values, box) for operand in op.operands))
             values[op.results[0]] = result.reshape([1] * rank) if result.ndim == 0 else result

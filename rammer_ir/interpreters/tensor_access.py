@@ -158,3 +158,9 @@ def read(tensor: Array, access: Access, box: IndexBox, pad: Array | None) -> Arr
         return np.broadcast_to(pad, np.broadcast_shapes(*(values.shape for values in index)))
     clipped = tuple(np.clip(values, 0, extent - 1) for values, extent in zip(index, tensor.shape, strict=True))
     return np.where(valid, tensor[clipped], pad)
+
+
+def extract_clamped(tensor: Array, index: Sequence[Array]) -> Array:
+    """The elements at an index, each part an array; what is out of range reads the nearest element."""
+    parts = zip(index, tensor.shape, strict=True)
+    return np.asarray(tensor[tuple(np.clip(values, 0, extent - 1) for values, extent in parts)])

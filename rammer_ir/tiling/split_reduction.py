@@ -104,7 +104,8 @@ def _total_operator(
 ) -> tuple[OperatorOp, tuple[int, ...]]:
     """The sum of the parts in their order, then the operator's other generics."""
     others = [op for op in operator.body.block.ops if op is not first]
-    numbers = _numbers(operator, [*first.into, *(value for op in others for value in op.operands)])
+    used = (value for op in others for nested in op.walk() for value in nested.operands)
+    numbers = _numbers(operator, [*first.into, *used])
     inputs = [sums, *(operator.inputs[number] for number in numbers)]
     block = Block(arg_types=[value.type for value in inputs])
     arguments = operator.body.block.args

@@ -138,7 +138,8 @@ class TiledOperator:
                 "an operator inside two loops cannot be cut into tasks", location=describe_op(self.operator)
             )
         self.loops = len(indices)
-        read = {value for generic in generics_of(self.operator) for value in generic.inputs}
+        generics = generics_of(self.operator)
+        read = {value for generic in generics for value in (*generic.inputs, *generic.extracted)}
         self.reads = [argument.index for argument in arguments if argument in read]
         self.destinations = [self._destination(value) for value in self._results()]
         types = [self._read_type(arguments[number]) for number in self.reads]
@@ -171,6 +172,7 @@ class TiledOperator:
     def _add(self, number: int, generic: GenericOp) -> None:
         sizes = {cut.dimension.loops[number]: cut for cut in self.cuts}
         bounds = [sizes[dim].size if dim in sizes else bound for dim, bound in enumerate(generic.bounds)]
+        self._read_whole(generic.extracted)
         into = self._written_tensors(generic)
         if generic.into and not into:
             raise RammerError(
@@ -194,6 +196,20 @@ class TiledOperator:
         tiled.location = generic.location
         self._block.add_op(tiled)
         self._values.update(zip(generic.res, tiled.res, strict=True))
+
+    def _read_whole(self, tensors: Sequence[SSAValue]) -> None:
+        """Boxes of all of the operator's inputs of which each task may read any element."""
+        for value in tensors:
+            if not isinstance(value, BlockArgument):
+                raise RammerError(
+                    "a generic reads at computed indices what another of its operator makes",
+                    location=describe_op(self.operator),
+                )
+            shape = tensor_type(value).get_shape()
+            origin = AffineMap(len(self.grid), self.loops, (AffineExpr.constant(0),) * len(shape))
+            whole = BoxAttr(AffineMapAttr(origin), shape)
+            known = self._read_boxes.get(value.index)
+            self._read_boxes[value.index] = whole if known is None else union_box(known, whole, shape)
 
     def _written_tensors(self, generic: GenericOp) -> list[SSAValue]:
         """The kernel's arguments that the results of the root go into; none for other generics."""
@@ -266,7 +282,8 @@ class TiledOperator:
 
     def _tiled_body(self, generic: GenericOp, sizes: dict[int, Cut]) -> Region:
         """The body, where `rop.index` of a cut dimension counts from the tile's start."""
-        body = generic.body.clone()
+        body = Region()
+        generic.body.clone_into(body, value_mapper={value: self._values[value] for value in generic.extracted})
         for op in list(body.block.ops):
             if not isinstance(op, IndexOp) or op.dim.value.data not in sizes:
                 continue

@@ -58,6 +58,7 @@ CONTEXTS = {
     "rop.yield": in_generic("%sum = arith.constant 1.0 : f32\nEXAMPLE"),
     "rop.index": in_generic("EXAMPLE\n%v = arith.constant 1.0 : f32\nrop.yield %v : f32"),
     "rop.generic": '%image, %weights = "test.op"() : () -> (tensor<1x3x32x32xf32>, tensor<64x3x3x3xf32>)\nEXAMPLE',
+    "rop.extract": '%numbers, %table = "test.op"() : () -> (tensor<3xi64>, tensor<10x4xf32>)\nEXAMPLE',
     "rop.operator": '%x, %w = "test.op"() : () -> (tensor<4x8xf32>, tensor<8x8xf32>)\nEXAMPLE',
     "rop.scan": (
         '%length, %x, %h, %r = "test.op"() : () -> (index, tensor<100x8xf32>, tensor<8xf32>, tensor<8xf32>)\nEXAMPLE'

@@ -85,6 +85,21 @@ func.func @scans(%n: index, %x: tensor<100x8xf32>, %h: tensor<8xf32>, %w: tensor
   func.return %all : tensor<100x8xf32>
 }
 
+// Reads at computed indices, of two tensors from around the generic; one of them has no dimensions.
+func.func @gather(%numbers: tensor<3xi64>, %table: tensor<10x4xf32>, %scale: tensor<f32>) -> tensor<3x4xf32> {
+  %r = rop.generic bounds [3, 4] maps [affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i, j)>]
+      ins(%numbers : tensor<3xi64>) {
+  ^bb0(%number: i64):
+    %row = arith.index_cast %number : i64 to index
+    %column = rop.index 1
+    %e = rop.extract %table[%row, %column] {note} : tensor<10x4xf32>
+    %s = rop.extract %scale[] : tensor<f32>
+    %p = arith.mulf %e, %s : f32
+    rop.yield %p : f32
+  } -> tensor<3x4xf32>
+  func.return %r : tensor<3x4xf32>
+}
+
 // CHECK:      "test.op"() {combiners = [#rop<combiner add>, #rop<combiner multiply>, #rop<combiner maximum>, #rop<combiner minimum>, #rop<combiner none>], tilings = [#rop.tiling<generic tile [1, 4096] threads 256>, #rop.tiling<contraction tile [64, 8, 8] threads 256 block [64, 64, 32] slices 4>, #rop.tiling<matrix_vector tile [1, 32] threads 256 block [32, 128] slices 8>], splits = [#rop.split<dim 2 parts 4 partial #rop.tiling<generic tile [1, 8, 64] threads 256> total #rop.tiling<generic tile [8, 64] threads 256>>]} : () -> ()
 // CHECK:      rop.weight @filter : tensor<64x3x3x3xf32> hash "5f3a"
 // CHECK:      rop.weight @noted : tensor<2xf32> hash "00" attributes {note = "of the model"}
@@ -142,3 +157,11 @@ func.func @scans(%n: index, %x: tensor<100x8xf32>, %h: tensor<8xf32>, %w: tensor
 // CHECK-NEXT:   } -> tensor<8xf32>
 // CHECK-NEXT:   func.return %all : tensor<100x8xf32>
 // CHECK-NEXT: }
+// CHECK:      func.func @gather(%numbers: tensor<3xi64>, %table: tensor<10x4xf32>, %scale: tensor<f32>) -> tensor<3x4xf32> {
+// CHECK-NEXT:   %r = rop.generic bounds [3, 4] maps [affine_map<(d0, d1) -> (d0)>, affine_map<(d0, d1) -> (d0, d1)>] ins(%numbers : tensor<3xi64>) {
+// CHECK-NEXT:   ^bb{{[0-9]+}}(%number: i64):
+// CHECK-NEXT:     %row = arith.index_cast %number : i64 to index
+// CHECK-NEXT:     %column = rop.index 1
+// CHECK-NEXT:     %e = rop.extract %table[%row, %column] {note} : tensor<10x4xf32>
+// CHECK-NEXT:     %s = rop.extract %scale[] : tensor<f32>
+// CHECK-NEXT:     %p = arith.mulf %e, %s : f32

@@ -297,3 +297,30 @@ rtask.alternatives {
 ^bb0(%a: tensor<4xf32>):
   "test.termop"() : () -> ()
 } -> tensor<4xf32>
+
+// -----
+
+// CHECK: is not all of tensor<8xf32>, read at computed indices
+rtask.kernel @k grid [2] reads [#rtask.box<(i) -> (i * 4) by [4]>] writes [#rtask.box<(i) -> (i * 4) by [4]>] {
+^bb0(%i: index, %x: tensor<8xf32>, %y: tensor<8xf32>):
+  %r = rop.generic bounds [4] maps [affine_map<(d)[i] -> (i * 4 + d)>] into(%y : tensor<8xf32>) at(%i) {
+    %n = rop.index 0
+    %e = rop.extract %x[%n] : tensor<8xf32>
+    rop.yield %e : f32
+  } -> tensor<8xf32>
+  rtask.yield %r : tensor<8xf32>
+}
+
+// -----
+
+// CHECK: a kernel reads at computed indices of the tensors that it reads, no others
+rtask.kernel @k grid [2] reads [] writes [#rtask.box<(i) -> (i * 4) by [4]>] {
+^bb0(%i: index, %y: tensor<8xf32>):
+  %x = tensor.empty() : tensor<8xf32>
+  %r = rop.generic bounds [4] maps [affine_map<(d)[i] -> (i * 4 + d)>] into(%y : tensor<8xf32>) at(%i) {
+    %n = rop.index 0
+    %e = rop.extract %x[%n] : tensor<8xf32>
+    rop.yield %e : f32
+  } -> tensor<8xf32>
+  rtask.yield %r : tensor<8xf32>
+}
