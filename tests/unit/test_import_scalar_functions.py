@@ -14,6 +14,7 @@ from rammer_ir.testing.onnx_models import check_import, node_model, run_evaluato
 
 GENERATOR = np.random.default_rng(7)
 INTEGERS = [np.int8, np.int16, np.int32, np.int64]
+UNSIGNED = [np.uint8, np.uint16, np.uint32, np.uint64]
 
 
 def uniform(low: float, high: float, dtype: Any = np.float32) -> NDArray[Any]:
@@ -63,6 +64,13 @@ def test_remainders_of_integers(dtype: Any, fmod: int) -> None:
     check_import(node_model("Mod", {"a": dividends, "b": divisors}, fmod=fmod), {"a": dividends, "b": divisors})
 
 
+@pytest.mark.parametrize("dtype", UNSIGNED)
+def test_remainders_of_unsigned_integers(dtype: Any) -> None:
+    most = np.iinfo(dtype).max
+    inputs = {"a": np.array([[7], [most], [most - 5]], dtype), "b": np.array([1, 3, 100, most], dtype)}
+    check_import(node_model("Mod", inputs), inputs)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_remainders_of_floats(dtype: Any) -> None:
     dividends = np.array([7.5, -7.5, 0.25, -0.25, 6, 0, np.inf, np.nan], dtype)
@@ -98,7 +106,16 @@ def test_inverses_of_integers_are_cut() -> None:
     np.testing.assert_array_equal(result, [1, 1, -1, 0, 0])
 
 
-@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint32])
+def test_powers_by_unsigned_integers(dtype: Any) -> None:
+    """Also by numbers that look negative as signed ones."""
+    inputs = {"a": np.array([[3], [1], [2]], np.int32), "b": np.array([0, 1, 5, 200], dtype)}
+    (result,) = run_imported(import_model(node_model("Pow", inputs)), inputs)
+    wanted = [[pow(base, exponent, 2**32) for exponent in (0, 1, 5, 200)] for base in (3, 1, 2)]
+    np.testing.assert_array_equal(result.view(np.uint32), wanted)
+
+
+@pytest.mark.parametrize("dtype", [*INTEGERS, *UNSIGNED])
 @pytest.mark.parametrize("op_type", ["BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot"])
 def test_bits(op_type: str, dtype: Any) -> None:
     limits = np.iinfo(dtype)
@@ -111,12 +128,13 @@ def test_bits(op_type: str, dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("direction", ["LEFT", "RIGHT"])
-@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("dtype", [*INTEGERS, *UNSIGNED])
 def test_shifts(dtype: Any, direction: str) -> None:
     limits = np.iinfo(dtype)
+    distances = np.array([0, 1, 3, limits.bits - 1, limits.bits, 100, -1])
     inputs = {
         "x": GENERATOR.integers(limits.min, limits.max, (4, 1), dtype),
-        "by": np.array([0, 1, 3, limits.bits - 1, limits.bits, 100, -1], dtype),
+        "by": distances.astype(dtype),
     }
     model = node_model("BitShift", inputs, opset=28, direction=direction)
     (result,) = run_imported(import_model(model), inputs)

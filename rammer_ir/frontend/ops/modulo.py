@@ -7,7 +7,7 @@ from xdsl.dialects.builtin import f64
 from xdsl.ir import SSAValue
 
 from rammer_ir.frontend import scalars
-from rammer_ir.frontend.element_types import is_floating
+from rammer_ir.frontend.element_types import is_floating, is_unsigned
 from rammer_ir.frontend.graph_builder import GraphBuilder
 from rammer_ir.frontend.node import Node
 from rammer_ir.frontend.ops.shapes import broadcast_shape
@@ -25,7 +25,7 @@ def modulo(node: Node, build: GraphBuilder) -> Value:
 
 
 def _integer_remainder(a: SSAValue, b: SSAValue) -> SSAValue:
-    return arith.RemSIOp(a, b).result
+    return (arith.RemUIOp if is_unsigned(a.type) else arith.RemSIOp)(a, b).result
 
 
 def _float_remainder(a: SSAValue, b: SSAValue) -> SSAValue:

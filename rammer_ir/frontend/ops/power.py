@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from xdsl.dialects import math
-from xdsl.dialects.builtin import f64
+from xdsl.dialects.builtin import f64, i64
 from xdsl.ir import Attribute, SSAValue
 
 from rammer_ir.frontend import scalars
@@ -47,8 +47,13 @@ def _computed_type(base: Value, exponent: Value) -> Attribute:
 
 
 def _integer_power(base: Value, exponent: Value) -> Callable[[SSAValue, SSAValue], SSAValue]:
-    """In the wider of the two types, then cut to the base's: low bits of products depend on low bits alone."""
-    wider = max(base, exponent, key=lambda value: value.dtype.itemsize).element_type
+    """
+    In the wider of the two types, then cut to the base's: low bits of products depend on low bits alone.
+
+    Unsigned numbers are taken to 64 bits, so that none looks negative (an exponent of 2^63 or more does).
+    """
+    is_signed = base.dtype.kind == exponent.dtype.kind == "i"
+    wider = max(base, exponent, key=lambda value: value.dtype.itemsize).element_type if is_signed else i64
 
     def body(element: SSAValue, by: SSAValue) -> SSAValue:
         result = math.IPowIOp(scalars.convert(element, wider), scalars.convert(by, wider)).result
