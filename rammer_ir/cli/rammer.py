@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from rammer_ir.cli import compile_model, inspect_file, plan_model, run_model, simulate_plan
+from rammer_ir.cli import compile_model, inspect_file, plan_model, run_model, simulate_plan, train_plan
 from rammer_ir.cli.report import run_tool
 from rammer_ir.errors import InvalidInputError
 
@@ -21,6 +21,7 @@ examples:
   rammer plan graph.txt --profile-batch 1 --global-batch 128 --devices 8,16 --view plan.html
   rammer plan graph.txt --profile-batch 1 --global-batch 128 --devices 8,16 --json > plan.json
   rammer simulate-plan plan.json --warmup B
+  rammer train-plan plan.json model.py:make_model --steps 20
 """
 
 
@@ -44,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     inspect_file.add_command(commands)
     plan_model.add_command(commands)
     simulate_plan.add_command(commands)
+    train_plan.add_command(commands)
     return top
 
 

@@ -58,13 +58,39 @@ class States:
 def model_states(profile: Profile) -> States:
     """The states of a profiled model, in pipeline order; at most MOST_STATES, or a state for each layer."""
     graph = _Graph(*_without_inputs(profile))
+    return _sums(graph, _cuts(graph))
+
+
+def state_layers(profile: Profile) -> list[frozenset[str]]:
+    """The names of the layers that have been computed at each state of `model_states`."""
+    graph = _Graph(*_without_inputs(profile))
+    return [
+        frozenset(layer.name for number, layer in enumerate(graph.layers) if closure >> number & 1)
+        for closure in _cuts(graph).closures
+    ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cuts:
+    """
+    The states of a graph, as sets of layers.
+
+    `last` is the layer that names a state, `closures` what it has computed, `live` the layers whose results live there.
+    """
+
+    last: Sequence[int]
+    closures: Sequence[int]
+    live: Sequence[int]
+    precedes: NDArray[np.bool_]
+
+
+def _cuts(graph: "_Graph") -> _Cuts:
     found = _antichain_graph(graph)
     if found is None:
-        return _states_of_order(graph)
+        return _cuts_of_order(graph)
     antichains, successors = found
     order = _topological_order([graph.layers[antichain[0]].description for antichain in antichains], successors)
-    return _sums(
-        graph,
+    return _Cuts(
         [antichains[index][0] for index in order],
         [graph.closure(antichains[index]) for index in order],
         [_mask(graph.augmented(antichains[index])) for index in order],
@@ -72,7 +98,7 @@ def model_states(profile: Profile) -> States:
     )
 
 
-def _states_of_order(graph: "_Graph") -> States:
+def _cuts_of_order(graph: "_Graph") -> _Cuts:
     """A state for each layer: what one order of the layers has computed once it is done."""
     done = live = 0
     waiting = [len(set(consumers)) for consumers in graph.consumers]
@@ -88,24 +114,17 @@ def _states_of_order(graph: "_Graph") -> States:
         closures.append(done)
         outputs.append(live | 1 << node)
     precedes = np.tri(len(graph.order), k=-1, dtype=np.bool_)
-    return _sums(graph, graph.order, closures, outputs, precedes)
+    return _Cuts(graph.order, closures, outputs, precedes)
 
 
-def _sums(
-    graph: "_Graph",
-    last: Sequence[int],
-    closures: Sequence[int],
-    live: Sequence[int],
-    precedes: NDArray[np.bool_],
-) -> States:
-    """The states from the layers that each has computed, those whose results live there, and the one that names it."""
+def _sums(graph: "_Graph", cuts: _Cuts) -> States:
     values = np.array(
         [[layer.forward + layer.backward, layer.forward, layer.activation, layer.parameters] for layer in graph.layers]
     )
-    sums = _matrix(closures, len(values)).astype(np.float64) @ values
-    outputs = _matrix(live, len(values)).astype(np.float64) @ values[:, 2]
-    names = tuple(graph.layers[node].description for node in last)
-    return States(names, sums[:, 0], sums[:, 1], sums[:, 2], sums[:, 3], outputs, precedes)
+    sums = _matrix(cuts.closures, len(values)).astype(np.float64) @ values
+    outputs = _matrix(cuts.live, len(values)).astype(np.float64) @ values[:, 2]
+    names = tuple(graph.layers[node].description for node in cuts.last)
+    return States(names, sums[:, 0], sums[:, 1], sums[:, 2], sums[:, 3], outputs, cuts.precedes)
 
 
 def _without_inputs(profile: Profile) -> tuple[list[Layer], list[tuple[int, int]]]:

@@ -1,0 +1,91 @@
+"""`rammer train-plan`: trains a PyTorch model as a plan of `rammer plan --json` says."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rammer_ir.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from rammer_ir.planner.saved_plan import SavedPlan
+
+CONTRACT = """\
+make_model() returns (model, batch, loss) or (model, batch, loss, optimizer):
+  model                    a torch.nn.Module, which returns one tensor
+  batch(samples, step)     returns (inputs, targets), whose first dimension is that of the samples
+  loss(output, targets)    the mean over the samples
+  optimizer(parameters)    a torch.optim.Optimizer (default SGD with learning rate 0.01)
+
+Starts a process for each device of the plan, or runs under torchrun: with NCCL where there is a GPU for each process,
+with gloo on the CPU otherwise.
+"""
+
+
+def add_command(commands: "argparse._SubParsersAction[Any]") -> None:  # pyright: ignore[reportPrivateUsage]
+    """Adds `train-plan` to the commands of `rammer`."""
+    parser = commands.add_parser(
+        "train-plan",
+        help="train a PyTorch model by a plan of `rammer plan --json`",
+        epilog=CONTRACT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("plan", type=Path, help="the plan as JSON")
+    parser.add_argument("model", nargs="?", help="the function that makes the model: model.py:make_model")
+    parser.add_argument("--steps", type=int, default=10, metavar="N", help="iterations (default 10)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the weights (default 0)")
+    parser.add_argument(
+        "--warmup",
+        choices=("A", "B"),
+        default="A",
+        help="forward passes first: S - i (A) or 2 (S - i) - 1 (B) (default A)",
+    )
+    parser.add_argument("--depth", type=int, metavar="N", help="micro-batches in flight, at most (default: no limit)")
+    parser.add_argument("--print-program", action="store_true", help="print what each rank does as IR, and end")
+    parser.add_argument("--json", action="store_true", help="print the result for machines")
+    parser.set_defaults(execute=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Trains and prints; the exit code."""
+    from rammer_ir.planner.instructions import plan_program
+    from rammer_ir.planner.saved_plan import load_plan
+
+    plan = load_plan(options.plan)
+    if options.print_program:
+        print(plan_program(plan, options.warmup, options.depth))
+        return 0
+    if options.model is None:
+        raise InvalidInputError("which model? Its function is named as model.py:make_model (see train-plan --help)")
+    from rammer_ir.training.processes import start_with_torchrun, under_torchrun
+
+    if under_torchrun():
+        return _train(plan, options)
+    given = [str(options.plan), options.model, f"--steps={options.steps}", f"--seed={options.seed}"]
+    given += [f"--warmup={options.warmup}", *([] if options.depth is None else [f"--depth={options.depth}"])]
+    return start_with_torchrun(plan.ranks, ["train-plan", *given, *(["--json"] if options.json else [])])
+
+
+def _train(plan: "SavedPlan", options: argparse.Namespace) -> int:
+    """This process's part of the training; rank 0 prints."""
+    from rammer_ir.training.train import Training, train_plan
+
+    def report(step: int, loss: float, seconds: float) -> None:
+        print(
+            f"step {step}: loss {loss:.6g}, {seconds:.4g} s",
+            file=sys.stderr if options.json else sys.stdout,
+            flush=True,
+        )
+
+    first = os.environ["RANK"] == "0"
+    training = Training(options.steps, options.seed, options.warmup, options.depth)
+    trained = train_plan(plan, options.model, training, report if first else None)
+    if first and options.json:
+        found = {"losses": trained.losses, "seconds": trained.seconds, "backend": trained.process.backend}
+        print(json.dumps(found | {"median_seconds": trained.median, "predicted_seconds": plan.seconds}, indent=2))
+    elif first:
+        on = f"{plan.ranks} processes, {trained.process.backend} on {trained.process.device.type}"
+        print(f"a step takes {trained.median:.4g} s ({on}); the plan's estimate is {plan.seconds:.4g} s")
+    return 0
