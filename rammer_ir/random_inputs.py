@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rammer_ir.dtypes import NARROW_FLOATS
 from rammer_ir.runtime.program_image import Binding
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ def random_inputs(bindings: Sequence[Binding], seed: int) -> "dict[str, NDArray[
     generator = np.random.default_rng(seed)
     arrays: dict[str, NDArray[np.generic]] = {}
     for binding in bindings:
-        dtype = np.dtype(binding.dtype)
-        is_float = np.issubdtype(dtype, np.floating)
+        dtype = binding.element_dtype
+        is_float = np.issubdtype(dtype, np.floating) or binding.dtype in NARROW_FLOATS
         values = generator.standard_normal(binding.shape) if is_float else generator.integers(0, 2, binding.shape)
         arrays[binding.name] = values.astype(dtype)
     return arrays

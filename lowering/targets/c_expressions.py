@@ -7,7 +7,7 @@ An expression is given complete: in parentheses, or as a call, so that it may st
 from collections.abc import Sequence
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import Float32Type
+from xdsl.dialects.builtin import Float32Type, f32
 from xdsl.ir import Attribute, Operation
 
 from rammer_ir.errors import CompileError
@@ -15,7 +15,8 @@ from rammer_ir.lowering.targets.c_conversions import conversion_expression
 from rammer_ir.lowering.targets.c_floats import float_expression
 from rammer_ir.lowering.targets.c_integers import integer_expression
 from rammer_ir.lowering.targets.c_language import Language
-from rammer_ir.lowering.targets.c_types import constant_value, float_literal, integer_literal
+from rammer_ir.lowering.targets.c_text import cast
+from rammer_ir.lowering.targets.c_types import c_type, constant_value, float_literal, integer_literal, is_half
 
 _DIALECTS = ("arith.", "math.")
 
@@ -32,14 +33,24 @@ def expression(op: Operation, operands: Sequence[str], language: Language) -> st
     for form in (integer_expression, float_expression, conversion_expression):
         text = form(op, operands, language)
         if text is not None:
-            return text
+            return _rounded(op, text)
     raise CompileError(f"{op.name} has no form in C")
+
+
+def _rounded(op: Operation, text: str) -> str:
+    """Results of 16 bits are computed as floats: each is rounded at once, also where it has no name."""
+    kind = op.results[0].type
+    if not is_half(kind) or isinstance(op, arith.SelectOp):
+        return text
+    return cast(c_type(kind), text)
 
 
 def literal(value: float, kind: Attribute, language: Language) -> str:
     """A number of the given type."""
     if isinstance(value, int):
         return integer_literal(value, kind)
+    if is_half(kind):
+        return cast(c_type(kind), literal(value, f32, language))
     text = float_literal(value, kind)
     return language.special_float(_special_bits(value, kind), kind) if text is None else text
 

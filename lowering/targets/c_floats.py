@@ -5,7 +5,7 @@ from functools import singledispatch
 from typing import Final
 
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import Float32Type
+from xdsl.dialects.builtin import Float64Type
 from xdsl.ir import Attribute, Operation
 
 from rammer_ir.errors import CompileError
@@ -87,7 +87,7 @@ _COMPARISONS: Final = (
 def _call(name: str, operands: Sequence[str], kind: Attribute) -> str:
     """A call of a library function; its name says the type."""
     c_type(kind)
-    return f"{name}{'f' if isinstance(kind, Float32Type) else ''}({', '.join(bare(operand) for operand in operands)})"
+    return f"{name}{'' if isinstance(kind, Float64Type) else 'f'}({', '.join(bare(operand) for operand in operands)})"
 
 
 @singledispatch

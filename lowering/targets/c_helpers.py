@@ -1,5 +1,6 @@
 """Small functions that C lacks, printed before the bodies that call them. Both targets have those of this file."""
 
+from importlib.resources import files
 from typing import Final
 
 COMMON_HELPERS: Final = {
@@ -45,6 +46,15 @@ template <typename To, typename From>
 }}""",
 }
 """Name to definition, for `str.format` with the qualifiers `inline`."""
+
+
+HALF: Final = "half"
+"""Name of what a text needs that has numbers of 16 bits."""
+
+
+def half_text() -> str:
+    """The definitions of the types of 16 bits."""
+    return files("rammer_ir.runtime.device").joinpath("half.hpp").read_text()
 
 
 def guarded(name: str, definition: str) -> str:

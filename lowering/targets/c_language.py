@@ -5,6 +5,8 @@ from typing import ClassVar
 
 from xdsl.ir import Attribute
 
+from rammer_ir.lowering.targets.c_helpers import HALF, half_text
+
 
 class Language(ABC):
     """A dialect of C. Functions that a body needs beside it are asked for by `helper` and printed before it."""
@@ -18,7 +20,7 @@ class Language(ABC):
     def helper(self, name: str) -> str:
         """The name by which to call a helper function; its definition will be printed."""
         if name not in self.helpers:
-            self.helpers[name] = self.helper_text(name)
+            self.helpers[name] = half_text() if name == HALF else self.helper_text(name)
         return f"rammer_{name}"
 
     @abstractmethod

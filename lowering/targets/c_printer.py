@@ -17,11 +17,12 @@ from rammer_ir.locations import describe_op
 from rammer_ir.lowering.from_block.structure import refuse
 from rammer_ir.lowering.targets.c_control import print_for, print_if
 from rammer_ir.lowering.targets.c_expressions import expression, is_expression
-from rammer_ir.lowering.targets.c_helpers import guarded
+from rammer_ir.lowering.targets.c_helpers import HALF, guarded
 from rammer_ir.lowering.targets.c_language import Language
 from rammer_ir.lowering.targets.c_liveness import dead_ops
 from rammer_ir.lowering.targets.c_memory import print_array, print_load, print_ring_op, print_store
 from rammer_ir.lowering.targets.c_names import function_name
+from rammer_ir.lowering.targets.c_types import has_halves
 from rammer_ir.lowering.targets.c_writer import CWriter
 
 _LONGEST_INLINED: Final = 60
@@ -74,6 +75,8 @@ class CPrinter(CWriter):
     def text(self, name: str, body: Region) -> str:
         """The text of the function with this body, and of what it needs beside it; raises CompileError."""
         self._dead = dead_ops(body, self.computing_ops)
+        if has_halves(body):
+            self.language.helper(HALF)
         self.print_string(f"{self.function_head(function_name(name))} {{")
         with self.indented():
             arguments = self._arguments(body.block)

@@ -5,16 +5,19 @@ import struct
 from typing import Final, cast
 
 from xdsl.dialects.builtin import (
+    BFloat16Type,
+    Float16Type,
     Float32Type,
     Float64Type,
     FloatAttr,
     IndexType,
     IntegerAttr,
     IntegerType,
+    MemRefType,
     Signedness,
     VectorType,
 )
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, Region
 
 from rammer_ir.errors import CompileError
 
@@ -22,6 +25,8 @@ _SIGNED: Final = {8: "signed char", 16: "short", 32: "int", 64: "long long"}
 _UNSIGNED: Final = {8: "unsigned char", 16: "unsigned short", 32: "unsigned", 64: "unsigned long long"}
 VECTOR_SHAPES: Final = ((8,), (16,))
 """Shapes of the vectors of f32 that a body may have."""
+
+_HALVES: Final[dict[type[Attribute], str]] = {Float16Type: "rammer::Half", BFloat16Type: "rammer::BFloat16"}
 
 _INT_LOWEST: Final = -(2**31)
 _INT_HIGHEST: Final = 2**31 - 1
@@ -38,6 +43,8 @@ def c_type(kind: Attribute) -> str:
         return "float"
     if isinstance(kind, Float64Type):
         return "double"
+    if is_half(kind):
+        return _HALVES[type(kind)]
     if isinstance(kind, IndexType):
         return "int"
     if isinstance(kind, VectorType):
@@ -55,6 +62,21 @@ def vector_type(kind: VectorType[Attribute]) -> str:
     if kind.get_shape() not in VECTOR_SHAPES or not isinstance(kind.element_type, Float32Type):
         raise CompileError(f"a kernel body cannot compute with values of type {kind}")
     return f"rammer::Vector<{kind.get_shape()[0]}>"
+
+
+def is_half(kind: Attribute) -> bool:
+    """Whether it is a floating-point type of 16 bits: numbers of it are computed with as floats, and rounded."""
+    return type(kind) in _HALVES
+
+
+def has_halves(body: Region) -> bool:
+    """Whether some value of the body, or element of its arrays, has a floating-point type of 16 bits."""
+    arguments = (argument.type for argument in body.block.args)
+    results = (result.type for op in body.walk() for result in op.results)
+    return any(
+        is_half(cast("MemRefType[Attribute]", kind).element_type if isinstance(kind, MemRefType) else kind)
+        for kind in (*arguments, *results)
+    )
 
 
 def unsigned_type(kind: Attribute) -> str:
@@ -87,10 +109,10 @@ def integer_literal(value: int, kind: Attribute) -> str:
 
 
 def float_literal(value: float, kind: Attribute) -> str | None:
-    """The shortest C literal of exactly this value; None for infinities and NaN."""
+    """The shortest C literal of exactly this value, a double's or a float's; None for infinities and NaN."""
     if not math.isfinite(value):
         return None
-    is_single = isinstance(kind, Float32Type)
+    is_single = not isinstance(kind, Float64Type)
     digits = next(digits for digits in range(1, 18) if _survives(value, f"{value:.{digits}g}", single=is_single))
     text = f"{value:.{digits}g}"
     if "." not in text and "e" not in text:

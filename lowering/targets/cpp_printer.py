@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from xdsl.dialects import scf, vector
-from xdsl.dialects.builtin import Float32Type, StringAttr
+from xdsl.dialects.builtin import Float32Type, Float64Type, StringAttr
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from rammer_ir.dialects.block import MemorySpace
@@ -12,6 +12,7 @@ from rammer_ir.lowering.convert_block_to_scf import INDEPENDENT_ATTRIBUTE, REDUC
 from rammer_ir.lowering.targets.c_helpers import COMMON_HELPERS
 from rammer_ir.lowering.targets.c_language import Language
 from rammer_ir.lowering.targets.c_printer import CPrinter
+from rammer_ir.lowering.targets.c_types import is_half
 from rammer_ir.lowering.targets.cpp_vectors import VECTOR_OPS, print_vector_op
 
 # Selects, so that loops are vectorised. Of two zeros, the sign bits decide.
@@ -60,7 +61,7 @@ class CppLanguage(Language):
         return f"{self.helper('bits')}<double>({bits:#018x}ull)"
 
     def reciprocal_square_root(self, operand: str, kind: Attribute) -> str:
-        return f"(1.0f / sqrtf({operand}))" if isinstance(kind, Float32Type) else f"(1.0 / sqrt({operand}))"
+        return f"(1.0 / sqrt({operand}))" if isinstance(kind, Float64Type) else f"(1.0f / sqrtf({operand}))"
 
 
 class CppPrinter(CPrinter):
@@ -95,6 +96,8 @@ class CppPrinter(CPrinter):
         if INDEPENDENT_ATTRIBUTE in loop.attributes:
             return ["GCC ivdep"]
         combiner = loop.attributes.get(REDUCTION_ATTRIBUTE)
+        if any(is_half(result.type) for result in loop.res):
+            return []
         if isinstance(combiner, StringAttr) and combiner.data in _REDUCTIONS and len(loop.res) == 1:
             return [f"omp simd reduction({_REDUCTIONS[combiner.data]}:{self.value(loop.res[0])})"]
         return []

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from xdsl.dialects import scf
-from xdsl.dialects.builtin import Float32Type
+from xdsl.dialects.builtin import Float32Type, Float64Type
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from rammer_ir.dialects import cuda
@@ -80,7 +80,7 @@ class CudaLanguage(Language):
         return f"__longlong_as_double({bits:#018x}LL)"
 
     def reciprocal_square_root(self, operand: str, kind: Attribute) -> str:
-        return f"rsqrt{'f' if isinstance(kind, Float32Type) else ''}({operand})"
+        return f"rsqrt{'' if isinstance(kind, Float64Type) else 'f'}({operand})"
 
 
 class CudaPrinter(CPrinter):

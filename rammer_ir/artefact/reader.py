@@ -11,6 +11,7 @@ from rammer_ir.artefact.container import Container, damaged, open_container
 from rammer_ir.artefact.records import from_json, integer_of, list_of, object_of
 from rammer_ir.artefact.writer import IMAGE_SECTIONS, IR_PREFIX, WEIGHTS, code_section
 from rammer_ir.compiled import CompiledProgram, Origin
+from rammer_ir.dtypes import NARROW_FLOATS, NARROW_INTEGERS
 from rammer_ir.errors import InvalidInputError, VerificationError
 from rammer_ir.report import ProgramReport
 from rammer_ir.runtime.image_checks import check_tables
@@ -85,6 +86,8 @@ def _dtype_names() -> frozenset[str]:
         "float16",
         "float32",
         "float64",
+        *NARROW_FLOATS,
+        *NARROW_INTEGERS,
     }
 
 

@@ -88,6 +88,11 @@ def is_floating(dtype: DType) -> bool:
     return isinstance(_ELEMENT_TYPES.get(dtype), Float16Type | BFloat16Type | Float32Type | Float64Type)
 
 
+def is_half(element: Attribute) -> bool:
+    """Whether it is a floating-point type of 16 bits."""
+    return isinstance(element, Float16Type | BFloat16Type)
+
+
 def integer_type(element: Attribute) -> IntegerType[int, Signedness] | None:
     """The type as that of an integer; None if it is another."""
     return cast("IntegerType[int, Signedness]", element) if isinstance(element, IntegerType) else None

@@ -5,8 +5,9 @@ from typing import TypeAlias, cast
 
 import numpy as np
 
+from rammer_ir.dtypes import named_dtype
 from rammer_ir.errors import InvalidInputError
-from rammer_ir.interpreters.element_types import Array, DType, named_dtype
+from rammer_ir.interpreters.element_types import Array, DType
 
 Inputs: TypeAlias = Mapping[str, Array] | Mapping[int, Array] | Mapping[str | int, Array]
 

@@ -45,16 +45,6 @@ def dtype_of(element: Attribute) -> DType:
     raise RammerError(f"the interpreters have no values of type {element}")
 
 
-def named_dtype(name: str) -> DType:
-    """The dtype of NumPy's, or else of ml_dtypes', that has this name; raises TypeError if there is none."""
-    try:
-        return np.dtype(name)
-    except TypeError:
-        import ml_dtypes
-
-        return np.dtype(getattr(ml_dtypes, name, name))
-
-
 def _integer_dtype(integer: IntegerType[int, Signedness]) -> DType:
     width = integer.width.data
     if width == 1:

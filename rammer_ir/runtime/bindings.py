@@ -42,7 +42,7 @@ def check_form(binding: Binding, shape: tuple[int, ...], dtype: np.dtype[np.gene
 
     Where the binding has a run-time length, the first dimension may be anything up to the declared maximum.
     """
-    if dtype != np.dtype(binding.dtype):
+    if dtype != binding.element_dtype:
         raise InvalidInputError(
             f"input {binding.name!r} has dtype {dtype}, expected {binding.dtype}: "
             f"convert it with .astype({binding.dtype!r})"

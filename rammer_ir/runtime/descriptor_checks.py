@@ -60,7 +60,7 @@ def space_sizes(image: ProgramImage) -> NDArray[np.int64]:
     """
     pinned = max((launch.pinned_bytes for launch in image.launches), default=0)
     bindings = (*image.inputs, *image.outputs)
-    bound = [prod(binding.shape) * np.dtype(binding.dtype).itemsize for binding in bindings]
+    bound = [prod(binding.shape) * binding.element_dtype.itemsize for binding in bindings]
     if max(bound, default=0) > _LARGEST:
         raise VerificationError("an input or an output is larger than any memory", location=image.name)
     return np.array([image.arena_bytes, image.weight_bytes, pinned, *bound], np.int64)

@@ -49,7 +49,9 @@ late one starts, since no vEU reads it after its own exit.
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from rammer_ir.dtypes import named_dtype
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,7 +90,7 @@ class Space(IntEnum):
 class Binding:
     """A tensor the caller passes in or gets back, dense and row-major.
 
-    `dtype` is a NumPy type name. The first dimension of `shape` is the declared
+    `dtype` is the name of a NumPy type, or of one of ml_dtypes. The first dimension of `shape` is the declared
     maximum where `length` names the scalar that bounds it at run time.
     """
 
@@ -96,6 +98,11 @@ class Binding:
     shape: tuple[int, ...]
     dtype: str
     length: str | None = None
+
+    @property
+    def element_dtype(self) -> "np.dtype[Any]":
+        """The dtype of the name; raises TypeError if there is none."""
+        return named_dtype(self.dtype)
 
 
 @dataclass(frozen=True)

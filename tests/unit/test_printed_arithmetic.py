@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rammer_ir.context import new_context
+from rammer_ir.dtypes import named_dtype
 from rammer_ir.errors import CompileError
 from rammer_ir.lowering.emission.encode_program import encode
 from rammer_ir.parsing import parse_module
@@ -173,8 +174,8 @@ def integer_power(base: Array, exponent: Array) -> Array:
 def floats(dtype: str) -> Array:
     """Three rows: of each two of some numbers, special ones among them, and of numbers of moderate size."""
     some = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.5, 100.25, 1e-30, np.inf, -np.inf, np.nan]
-    pairs = np.array([(a, b) for a in some for b in some], dtype).T
-    return np.stack([*pairs, np.linspace(-3, 3, pairs.shape[1]).astype(dtype)])
+    pairs = np.array([(a, b) for a in some for b in some]).astype(named_dtype(dtype)).T
+    return np.stack([*pairs, np.linspace(-3, 3, pairs.shape[1]).astype(named_dtype(dtype))])
 
 
 def integers(dtype: str) -> Array:
@@ -186,21 +187,31 @@ def integers(dtype: str) -> Array:
     return np.stack([*pairs, divisors])
 
 
-@pytest.mark.parametrize(("kind", "dtype"), [("f32", "float32"), ("f64", "float64")])
+FLOATS = [("f32", "float32"), ("f64", "float64"), ("f16", "float16"), ("bf16", "bfloat16")]
+WIDE = {"f64": "float64", "f32": "float32", "f16": "float32", "bf16": "float32"}
+TOLERANCES = {"f64": 1e-12, "f32": 1e-5, "f16": 2e-3, "bf16": 2e-2}
+
+
+@pytest.mark.parametrize(("kind", "dtype"), FLOATS)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_floats(kind: str, dtype: str) -> None:
     x = floats(dtype)
-    y = results([*FLOAT_OPS], x, kind, kind)
+    y = results([*FLOAT_OPS], x, kind, kind).astype(WIDE[kind])
     exact = 13
     for number, (op, function) in enumerate(FLOAT_OPS.items()):
-        wanted = function(*x)
+        wanted = rounded(function, x).astype(WIDE[kind])
         if number < exact or "absf" in op or "copysign" in op:
             np.testing.assert_array_equal(y[number], wanted, op)
             zero = wanted == 0
             if "num" not in op:
                 np.testing.assert_array_equal(np.signbit(y[number])[zero], sign_of_zero(op, x, wanted)[zero], op)
         else:
-            np.testing.assert_allclose(y[number], wanted, rtol=1e-5 if kind == "f32" else 1e-12, err_msg=op)
+            np.testing.assert_allclose(y[number], wanted, rtol=TOLERANCES[kind], err_msg=op)
+
+
+def rounded(function: Function, x: Array) -> Array:
+    """The function of three rows; of numbers of 16 bits, computed in float64 and rounded once."""
+    return function(*x) if x.dtype.itemsize > 2 else function(*x.astype(np.float64)).astype(x.dtype)
 
 
 def sign_of_zero(op: str, x: Array, wanted: Array) -> Array:
@@ -210,7 +221,21 @@ def sign_of_zero(op: str, x: Array, wanted: Array) -> Array:
     return np.signbit(x[0]) | np.signbit(x[1]) if "minimumf" in op else np.signbit(wanted)
 
 
-@pytest.mark.parametrize(("kind", "dtype"), [("f32", "float32"), ("f64", "float64")])
+@pytest.mark.parametrize(("kind", "dtype", "wide"), [("f16", "float16", "f64"), ("bf16", "bfloat16", "f32")])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_rounding_to_sixteen_bits(kind: str, dtype: str, wide: str) -> None:
+    """All numbers of 16 bits, what is halfway between two, and what is next to that."""
+    numbers = np.arange(1 << 16, dtype=np.uint16).view(named_dtype(dtype))
+    whole = numbers.astype({"f64": np.float64, "f32": np.float32}[wide])
+    halfway = (whole + np.roll(whole, -1)) / 2
+    x = np.stack([halfway, np.nextafter(halfway, np.inf), np.nextafter(halfway, -np.inf)]).astype(whole.dtype)
+    x[2, :100] = whole[-100:]
+    y = results([f"arith.truncf %{row} : T to {kind}" for row in "abc"], x, wide, kind)
+    np.testing.assert_array_equal(y.astype(np.float32), x.astype(numbers.dtype).astype(np.float32))
+
+
+@pytest.mark.parametrize(("kind", "dtype"), FLOATS)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_comparisons(kind: str, dtype: str) -> None:
     x = floats(dtype)
     ops = [f"arith.cmpf {predicate}, %a, %b : T" for predicate in COMPARISONS]
@@ -303,6 +328,8 @@ def test_conversions() -> None:
     [
         ([*FLOAT_OPS], "f32", "f32"),
         ([*FLOAT_OPS], "f64", "f64"),
+        ([*FLOAT_OPS], "f16", "f16"),
+        ([*FLOAT_OPS], "bf16", "bf16"),
         *(([*INTEGER_OPS], f"i{n}", f"i{n}") for n in (8, 16, 32, 64)),
     ],
 )

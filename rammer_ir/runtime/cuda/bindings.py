@@ -60,7 +60,7 @@ class DeviceBindings:
         lengths = dict(zip(self._image.scalars, scalars, strict=True))
         pairs = zip(self._image.outputs, self._outputs, strict=True)
         return {
-            binding.name: DeviceArray(memory, visible_shape(binding, lengths), np.dtype(binding.dtype))
+            binding.name: DeviceArray(memory, visible_shape(binding, lengths), binding.element_dtype)
             for binding, memory in pairs
         }
 
@@ -91,7 +91,7 @@ class DeviceBindings:
 
 def declared_bytes(binding: Binding) -> int:
     """Bytes of a binding of its declared, largest shape."""
-    return int(np.prod(binding.shape, dtype=np.int64)) * np.dtype(binding.dtype).itemsize
+    return int(np.prod(binding.shape, dtype=np.int64)) * binding.element_dtype.itemsize
 
 
 def _checked(binding: Binding, value: object) -> NDArray[np.generic] | ForeignArray:

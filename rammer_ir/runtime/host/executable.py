@@ -56,7 +56,7 @@ class Executable:
         offset = 0
         for binding in self.image.outputs:
             count = int(np.prod(binding.shape, dtype=np.int64))
-            array = np.frombuffer(data, binding.dtype, count, offset).reshape(binding.shape)
+            array = np.frombuffer(data, binding.element_dtype, count, offset).reshape(binding.shape)
             outputs[binding.name] = array[tuple(slice(size) for size in visible_shape(binding, self.scalars))]
             offset += array.nbytes
         return outputs
@@ -75,7 +75,7 @@ def build_executable(
     """Write the executable of `image` for these inputs to `folder`; raises CompileError and InvalidInputError."""
     arrays, scalars = bind_inputs(image, inputs)
     tables = host_tables(image, poison=poison)
-    output_bytes = [int(np.prod(b.shape, dtype=np.int64)) * np.dtype(b.dtype).itemsize for b in image.outputs]
+    output_bytes = [int(np.prod(b.shape, dtype=np.int64)) * b.element_dtype.itemsize for b in image.outputs]
     padded = [_declared_size(binding.shape, array) for binding, array in zip(image.inputs, arrays, strict=True)]
     program, data = folder / "program", folder / "program.data"
     program.write_bytes(build_main(image, find_compiler(sanitize), cache))

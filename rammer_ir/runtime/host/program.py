@@ -75,7 +75,7 @@ class HostProgram:
         """
         arrays, scalars = bind_inputs(self.image, inputs)
         fill = _NAN_BYTE if self._poison else None
-        outputs = [aligned_array(binding.shape, np.dtype(binding.dtype), fill=fill) for binding in self.image.outputs]
+        outputs = [aligned_array(binding.shape, binding.element_dtype, fill=fill) for binding in self.image.outputs]
         with self._lock:
             full = [self._padded_input(*pair) for pair in zip(self.image.inputs, arrays, strict=True)]
             failure = self._library.run([*full, *outputs], scalars, self.timeout_seconds)
