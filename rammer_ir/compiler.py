@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import file_digest
@@ -16,8 +16,15 @@ from xdsl.passes import ModulePass
 from rammer_ir.compiled import CompiledProgram, Origin
 from rammer_ir.context import new_context
 from rammer_ir.counting import report_on
-from rammer_ir.errors import InvalidInputError, MissingCompilerError
-from rammer_ir.frontend.onnx_importer import ImportedModel, import_model
+from rammer_ir.errors import InvalidInputError, MissingCompilerError, UnsupportedModelError
+from rammer_ir.frontend.onnx_importer import (
+    ImportedModel,
+    default_name,
+    import_model,
+    import_prepared,
+    read_varying_model,
+)
+from rammer_ir.frontend.preparation import NO_SHAPES, PreparedModel
 from rammer_ir.interpreters.interpreted_program import InterpretedProgram
 from rammer_ir.lowering.emission.encode_program import encode
 from rammer_ir.pass_pipeline import PassObserver, parse_pass_pipeline, run_passes, verify_module
@@ -69,6 +76,7 @@ def compile(
     *,
     device: str = "auto",
     strategy: str | None = None,
+    shapes: Mapping[str, Sequence[int]] = NO_SHAPES,
     progress: Progress | None = None,
 ) -> Program:
     """
@@ -77,7 +85,9 @@ def compile(
     `model` is a path of an ONNX file, or an `onnx.ModelProto`. `device` is "cpu", "cuda", "cuda:1", or "auto": the
     first CUDA device, else the CPU. `strategy` says how the work is grouped and synchronised: "base" (a launch an
     operator), "wave" (a launch a wave), "graph" (a launch an operator, submitted as one graph) or "persistent" (one
-    launch, barriers between waves; the default). `progress` is called with the name of each phase.
+    launch, barriers between waves; the default). `shapes` fixes those of inputs that the model leaves open, by name. A
+    model whose shapes still vary, or depend on values, is compiled when it is first run with them
+    (`rammer_ir.specialisation`). `progress` is called with the name of each phase.
     Without a C++ compiler, a program for the CPU is interpreted, and a warning says so.
     Raises InvalidInputError for a wrong argument or file, UnsupportedModelError for what cannot be compiled,
     DeviceError if the device is not there, CompileError if generated code does not compile.
@@ -85,7 +95,42 @@ def compile(
     chosen = _strategy(strategy)
     target = select_target(device)
     phases = Phases(progress=progress)
-    compiled, imported = _compile(model, target, chosen, phases)
+    try:
+        with phases.phase("import"):
+            imported, identity = import_model(model, shapes=shapes), _identity(model)
+    except UnsupportedModelError as error:
+        return _specialised(model, shapes, target, chosen, error)
+    return _load(imported, identity, target, chosen, phases)
+
+
+def _specialised(
+    model: "str | Path | onnx.ModelProto",
+    shapes: Mapping[str, Sequence[int]],
+    target: Target,
+    strategy: str,
+    refusal: UnsupportedModelError,
+) -> Program:
+    """A program that is compiled piece by piece when it is used; raises `refusal` if that does not help."""
+    from rammer_ir.specialisation.program import SpecialisedProgram
+    from rammer_ir.specialisation.reach import may_be_specialised
+
+    prepared = read_varying_model(model, shapes)
+    if not may_be_specialised(prepared):
+        raise refusal
+
+    def compile_part(part: PreparedModel, name: str) -> Program:
+        phases = Phases()
+        with phases.phase("import"):
+            imported = import_prepared(part, name)
+        return _load(imported, (name, None), target, strategy, phases)
+
+    return SpecialisedProgram(prepared, default_name(model), compile_part, str(target), strategy)
+
+
+def _load(
+    imported: ImportedModel, identity: tuple[str, str | None], target: Target, strategy: str, phases: Phases
+) -> Program:
+    compiled = _compile(imported, identity, target, strategy, phases)
     with phases.phase("build"):
         try:
             compiled = replace(compiled, code=compile_code(compiled.image, target))
@@ -100,6 +145,7 @@ def compile_program(
     *,
     device: str = "auto",
     strategy: str | None = None,
+    shapes: Mapping[str, Sequence[int]] = NO_SHAPES,
     architectures: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> CompiledProgram:
@@ -115,7 +161,9 @@ def compile_program(
     if architectures and target.kind != "cuda":
         raise InvalidInputError("a program for the CPU has no CUDA architecture: choose a device such as h100")
     phases = Phases(progress=progress)
-    compiled, _ = _compile(model, target, chosen, phases)
+    with phases.phase("import"):
+        imported, identity = import_model(model, shapes=shapes), _identity(model)
+    compiled = _compile(imported, identity, target, chosen, phases)
     with phases.phase("build"):
         compiled = replace(compiled, code=compile_code(compiled.image, target, architectures))
     return _timed(compiled, phases)
@@ -129,12 +177,10 @@ def _strategy(strategy: str | None) -> str:
 
 
 def _compile(
-    model: "str | Path | onnx.ModelProto", target: Target, strategy: str, phases: Phases
-) -> tuple[CompiledProgram, ImportedModel]:
-    """Everything but machine code."""
-    with phases.phase("import"):
-        imported = import_model(model)
-        name, digest = _identity(model)
+    imported: ImportedModel, identity: tuple[str, str | None], target: Target, strategy: str, phases: Phases
+) -> CompiledProgram:
+    """Everything behind the import but machine code."""
+    name, digest = identity
     with phases.phase("passes"):
         levels = _lower(imported.module, target, strategy)
     with phases.phase("encode"):
@@ -151,7 +197,7 @@ def _compile(
         rammer_version=_version(),
         compile_seconds={},
     )
-    return CompiledProgram(image, weights, (), origin, report, levels), imported
+    return CompiledProgram(image, weights, (), origin, report, levels)
 
 
 def _identity(model: "str | Path | onnx.ModelProto") -> tuple[str, str | None]:

@@ -18,13 +18,23 @@ class Program:
     """
     A model that is compiled and loaded on a device.
 
-    `device` says on which; `compiled` is what was loaded there.
+    `device` says on which.
     """
 
     def __init__(self, compiled: CompiledProgram, loaded: LoadedProgram, device: str) -> None:
         self._compiled = compiled
         self._loaded = loaded
         self.device = device
+
+    @property
+    def compiled(self) -> CompiledProgram:
+        """What was loaded on the device."""
+        return self._compiled
+
+    @property
+    def variants(self) -> int:
+        """How many programs for different shapes the model has at this time."""
+        return 1
 
     @property
     def inputs(self) -> Sequence[Binding]:
@@ -44,11 +54,11 @@ class Program:
         InvalidInputError where one is missing or has the wrong shape or dtype, ProgramTimeoutError where a wait did not
         end.
         """
-        return self._loaded.run(inputs)
+        return self.loaded.run(inputs)
 
     def measure(self, inputs: Mapping[str, object], *, runs: int = 100, warmup: int = 10) -> Measurement:
         """Time `runs` runs on the same inputs, after `warmup` that do not count."""
-        return self._loaded.measure(inputs, runs=runs, warmup=warmup)
+        return self.loaded.measure(inputs, runs=runs, warmup=warmup)
 
     def save(self, path: str | Path, *, keep_ir: bool = False) -> None:
         """
@@ -58,33 +68,33 @@ class Program:
         """
         from rammer_ir.artefact.writer import write_artefact
 
-        write_artefact(self._compiled, path, keep_ir=keep_ir)
+        write_artefact(self.compiled, path, keep_ir=keep_ir)
 
     @property
     def strategy(self) -> str:
         """How the work is grouped and synchronised."""
-        return self._compiled.origin.strategy
+        return self.compiled.origin.strategy
 
     @property
     def compile_seconds(self) -> dict[str, float]:
         """Wall time of the compilation by phase."""
-        return dict(self._compiled.origin.compile_seconds)
+        return dict(self.compiled.origin.compile_seconds)
 
     @property
     def origin(self) -> Origin:
         """The model, the compiler and the device that the program was made for."""
-        return self._compiled.origin
+        return self.compiled.origin
 
     @property
     def levels(self) -> Sequence[str]:
         """Names of the levels that `ir` prints, from the model down; none for a program whose file kept none."""
-        return tuple(self._compiled.levels)
+        return tuple(self.compiled.levels)
 
     def ir(self, level: str) -> str:
         """The program's IR at a level: "rop", "rtask" or "vdevice". Raises InvalidInputError for another name."""
-        if level in self._compiled.levels:
-            return f"{self._compiled.levels[level]}\n"
-        if not self._compiled.levels:
+        if level in self.compiled.levels:
+            return f"{self.compiled.levels[level]}\n"
+        if not self.compiled.levels:
             raise InvalidInputError("the program's file holds no IR: save it with keep_ir=True, or compile the model")
         raise InvalidInputError(f"there is no level '{level}'; choose one of {', '.join(self.levels)}")
 
@@ -101,16 +111,16 @@ class Program:
     @property
     def image(self) -> ProgramImage:
         """The tables that the runtime executes."""
-        return self._compiled.image
+        return self.compiled.image
 
     @property
     def report(self) -> ProgramReport:
         """Counts: operators, tasks, waves, waits, buffers, bytes."""
-        return self._compiled.report
+        return self.compiled.report
 
     def close(self) -> None:
         """Free the program's memory and threads; it cannot be run afterwards."""
-        self._loaded.close()
+        self.loaded.close()
 
     def __enter__(self) -> Self:
         return self

@@ -6,7 +6,7 @@ from typing import cast
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, TensorProto
+from onnx import AttributeProto
 
 from rammer_ir.errors import UnsupportedModelError
 from rammer_ir.frontend.element_types import Array, DType
@@ -45,6 +45,14 @@ def unsupported_op(proto: onnx.NodeProto, opset: int, reason: str = "is not supp
     return UnsupportedModelError(
         f"op {quoted(op)[1:-1]} (opset {opset}) {reason}", location=f"node {quoted(node_label(proto))}"
     )
+
+
+class NeedsConstantError(UnsupportedModelError):
+    """An op is compiled only where an operand is known, and this one is computed: `value` is its name in the model."""
+
+    def __init__(self, message: str, *, location: str | None, value: str) -> None:
+        super().__init__(message, location=location)
+        self.value = value
 
 
 class Node:
@@ -86,12 +94,17 @@ class Node:
         return value
 
     def optional_constant(self, position: int, what: str) -> Array | None:
-        """The array of an optional input that must be a constant; `what` names it in the error."""
+        """
+        The array of an optional input that must be a constant; `what` names it in the error.
+
+        Raises NeedsConstantError where it is computed.
+        """
         value = self.optional_input(position)
         if value is None:
             return None
         if value.constant is None:
-            raise self.error(f"needs constant {what}, but {quoted(value.name)} is computed")
+            reason = self.error(f"needs constant {what}, but {quoted(value.name)} is computed")
+            raise NeedsConstantError(reason.message, location=reason.location, value=value.name)
         return value.constant
 
     def optional_integers(self, position: int, what: str) -> tuple[int, ...] | None:
@@ -137,10 +150,6 @@ class Node:
     def string(self, name: str, default: str) -> str:
         attribute = self._attribute(name, AttributeProto.STRING)
         return default if attribute is None else attribute.s.decode("utf-8", "replace")
-
-    def tensor(self, name: str) -> TensorProto | None:
-        attribute = self._attribute(name, AttributeProto.TENSOR)
-        return None if attribute is None else attribute.t
 
     def strings(self, name: str) -> tuple[str, ...] | None:
         attribute = self._attribute(name, AttributeProto.STRINGS)

@@ -1,6 +1,7 @@
 """ONNX models to the `rop` level."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from rammer_ir.frontend.limits import checked_bytes
 from rammer_ir.frontend.model_file import read_model_file
 from rammer_ir.frontend.names import SymbolNames, identifier, quoted
 from rammer_ir.frontend.node import Node, OutputType, unsupported_op
-from rammer_ir.frontend.preparation import PreparedModel, prepare_model
+from rammer_ir.frontend.preparation import NO_SHAPES, PreparedModel, prepare_model, prepare_varying_model
 from rammer_ir.frontend.registry import find_handler
 from rammer_ir.frontend.schemas import normal_domain
 from rammer_ir.frontend.storage_types import use_storage_types
@@ -48,35 +49,59 @@ class ImportedModel:
     weights: WeightStore
 
 
-def import_model(model: str | Path | onnx.ModelProto, *, name: str | None = None) -> ImportedModel:
+def import_model(
+    model: str | Path | onnx.ModelProto, *, name: str | None = None, shapes: Mapping[str, Sequence[int]] = NO_SHAPES
+) -> ImportedModel:
     """
     Import an ONNX model, of a file or in memory. The module is called `name`; by default as the file, or the graph.
 
+    `shapes` fixes those of inputs, by name.
     External data must lie in the file's folder. Raises InvalidInputError for files that cannot be read or break
     ONNX's rules, UnsupportedModelError for what has no counterpart (yet): ops, element types, varying shapes.
     """
+    with _located(model):
+        return import_prepared(_read(model, prepare_model, shapes), name or default_name(model))
+
+
+def default_name(model: str | Path | onnx.ModelProto) -> str:
+    """What a module is called unless it is named: as the file, or the graph."""
+    return (model.graph.name if isinstance(model, onnx.ModelProto) else Path(model).stem) or "model"
+
+
+def read_varying_model(
+    model: str | Path | onnx.ModelProto, shapes: Mapping[str, Sequence[int]] = NO_SHAPES
+) -> PreparedModel:
+    """A model that is prepared, and not imported, because its shapes are not known yet; raises as `import_model`."""
+    with _located(model):
+        return _read(model, prepare_varying_model, shapes)
+
+
+def _read(
+    model: str | Path | onnx.ModelProto,
+    prepare: Callable[[onnx.ModelProto, Path | None, Mapping[str, Sequence[int]]], PreparedModel],
+    shapes: Mapping[str, Sequence[int]],
+) -> PreparedModel:
+    """The model, of a file or in memory, prepared."""
     if isinstance(model, onnx.ModelProto):
-        prepared, default, where = prepare_model(model, None), model.graph.name, None
-    else:
-        path = Path(model)
-        default, where = path.stem, str(path)
-        prepared = _prepare_file(path)
-    try:
-        # Constants are what they are: infinite and undefined ones raise no warnings.
-        with np.errstate(all="ignore"):
-            return _Importer(prepared).run(name or default or "model")
-    except RammerError as error:
-        if error.location is None:
-            error.location = where
-        raise
+        return prepare(model, None, shapes)
+    return prepare(read_model_file(Path(model)), Path(model).parent, shapes)
 
 
-def _prepare_file(path: Path) -> PreparedModel:
+def import_prepared(model: PreparedModel, name: str) -> ImportedModel:
+    """Import a prepared model; raises as `import_model`."""
+    # Constants are what they are: infinite and undefined ones raise no warnings.
+    with np.errstate(all="ignore"):
+        return _Importer(model).run(name)
+
+
+@contextmanager
+def _located(model: str | Path | onnx.ModelProto) -> Generator[None]:
+    """Errors without a location get that of the file."""
     try:
-        return prepare_model(read_model_file(path), path.parent)
+        yield
     except RammerError as error:
-        if error.location is None:
-            error.location = str(path)
+        if error.location is None and not isinstance(model, onnx.ModelProto):
+            error.location = str(model)
         raise
 
 
@@ -123,7 +148,8 @@ class _Importer:
         inputs = [self._values[item] if item else None for item in proto.input]
         types = infer_output_types(proto, opsets, inputs)
         outputs: Sequence[Value | None] | None = None
-        if is_foldable(proto, opsets, inputs, types):
+        is_given = any(item in self._model.given for item in proto.input)
+        if not is_given and is_foldable(proto, opsets, inputs, types):
             outputs = self._fold(proto, inputs, types)
         if outputs is None:
             outputs = self._import(proto, inputs, types)
@@ -243,6 +269,3 @@ def _check_types(node: Node, outputs: Sequence[Value | None]) -> None:
                 f"but ONNX infers {inferred.dtype}{list(shape)}",
                 location=f"node {quoted(node.label)}",
             )
-
-
-__all__ = ["ENTRY", "ImportedModel", "import_model"]
