@@ -14,6 +14,7 @@ from xdsl.utils.arg_spec import ArgSpec, ArgSpecConvertible, parse_pipeline
 from xdsl.utils.exceptions import ArgSpecParseError, VerifyException
 from xdsl.utils.hints import type_repr
 
+from rammer_ir.collection import rare_collections
 from rammer_ir.errors import PassError, PipelineError, RammerError, VerificationError, describe_exception
 from rammer_ir.locations import describe_op
 from rammer_ir.pass_registry import PassFactory, known_passes
@@ -123,7 +124,8 @@ def run_passes(
 
 def _apply(ctx: Context, module: ModuleOp, pass_: ModulePass, stage: str) -> None:
     try:
-        pass_.apply(ctx, module)
+        with rare_collections():
+            pass_.apply(ctx, module)
     except RammerError as error:
         error.stage = error.stage or stage
         raise

@@ -16,8 +16,8 @@ from xdsl.ir.affine import (
 )
 
 from rammer_ir.dialects.block import BodyOp, MemorySpace, YieldOp
+from rammer_ir.fingerprint import fingerprint
 from rammer_ir.indexing.ranges import Range, expression_range
-from rammer_ir.lowering.bodies.fingerprint import fingerprint
 from rammer_ir.lowering.bodies.writer import MOST_SMALL, Writer
 
 

@@ -86,10 +86,7 @@ def _printer(kind: DeviceKind) -> CPrinter:
 def _functions(op: Operation, service: Operation | None, kind: DeviceKind) -> Sequence[Function]:
     if isinstance(op, block.BodyOp):
         lower = convert_block_to_cuda.functions if kind == "cuda" else convert_block_to_scf.functions
-        functions = lower(op.clone())
-        for function in functions:
-            function.verify()
-        return functions
+        return lower(op.clone())
     wanted: type[Function] = cuda.FuncOp if kind == "cuda" else func.FuncOp
     if not isinstance(op, wanted):
         raise CompileError(f"{op.name} is no kernel body for a {kind} device", location=describe_op(op))

@@ -1,6 +1,6 @@
 """Candidates that split long sums: partial sums by many tasks, then their sum in a fixed order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -8,6 +8,9 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp
 from xdsl.utils.hints import isa
 
+from rammer_ir.cost.analytic import TaskWork, task_microseconds
+from rammer_ir.cost.device_rates import rates_of
+from rammer_ir.cost.devices.description import Rates
 from rammer_ir.dialects.rop import GenericOp, OperatorOp, SplitAttr, TilingAttr
 from rammer_ir.dialects.vdevice import DeviceOp
 from rammer_ir.errors import PassError
@@ -15,7 +18,8 @@ from rammer_ir.indexing.linear import linear_form
 from rammer_ir.locations import describe_op
 from rammer_ir.pass_api import Pass
 from rammer_ir.passes.rop.tile import tilings_of
-from rammer_ir.scheduling.program_form import device_of
+from rammer_ir.scheduling.program_form import device_of, element_bytes
+from rammer_ir.tiling.equal_operators import equal_operators
 from rammer_ir.tiling.split_reduction import SplitReduction, can_split
 from rammer_ir.tiling.task_dimensions import generics_of, task_dimensions
 from rammer_ir.tiling.tile_sizes import THREADS
@@ -29,6 +33,9 @@ FEWEST_TERMS = 128
 MOST_PADDING = 1.125
 """Chunks of K are padded: what that may add to the work by splitting."""
 
+MOST_SPLITS = 2
+"""Candidates for an operator, those whose partial sums seem to take least time: each means two kernels to make."""
+
 
 @dataclass(frozen=True)
 class SplitReductions(Pass):
@@ -36,18 +43,20 @@ class SplitReductions(Pass):
     Records on operators that are products with few tiles how their sums may be split (`splits`).
 
     Where the tasks of a tiling would leave many vEUs idle, the longest reduced loop is cut into as many equal parts as
-    fill them once. Operators must have been tiled (pass `tile`). `select-kernels` chooses.
+    fill them once. The candidates that seem fastest are kept; `select-kernels` chooses. Operators must have been tiled
+    (pass `tile`).
     """
 
     name = "split-reductions"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         device = device_of(op)
-        for operator in [found for found in op.walk() if isinstance(found, OperatorOp)]:
+        for operators in [*equal_operators(op)]:
             # One for each shape of block: that of the most parts.
-            splits = {split.partial.block: split for split in _splits(operator, device)}
-            if splits:
-                operator.attributes["splits"] = ArrayAttr(list(splits.values()))
+            splits = {split.partial.block: split for split in _splits(operators[0], device)}
+            best = _fastest(operators[0], list(splits.values()), device)
+            for operator in operators if best else ():
+                operator.attributes["splits"] = ArrayAttr(best)
 
 
 def _splits(operator: OperatorOp, device: DeviceOp) -> Iterator[SplitAttr]:
@@ -73,6 +82,31 @@ def _splits(operator: OperatorOp, device: DeviceOp) -> Iterator[SplitAttr]:
                     if _padded(bound // parts, partial) * parts <= _padded(bound, partial) * MOST_PADDING:
                         yield SplitAttr(dim, parts, partial, total)
             split.erase()
+
+
+def _fastest(operator: OperatorOp, splits: Sequence[SplitAttr], device: DeviceOp) -> Sequence[SplitAttr]:
+    """Those of which the tasks of the partial sums seem to take least time, in the order in which they came."""
+    if len(splits) <= MOST_SPLITS:
+        return splits
+    rates = rates_of(device)
+    times = {split: _microseconds(operator, split, device, rates) for split in splits}
+    best = sorted(splits, key=lambda split: times[split])[:MOST_SPLITS]
+    return [split for split in splits if split in best]
+
+
+def _microseconds(operator: OperatorOp, split: SplitAttr, device: DeviceOp, rates: Rates) -> float:
+    """An estimate of a task of the partial sums: its products, and the elements that they are made of."""
+    first = generics_of(operator)[0]
+    tile, block = split.partial.tile, split.partial.block
+    # The parts are the outermost loop.
+    k = prod(tile[dim + 1] for dim in first.reduction_dims())
+    sums = prod(tile) // k
+    columns = min(block[1] if split.partial.kind == "contraction" else block[0], sums)
+    size = element_bytes(first.res[0])
+    weights = k * columns * size
+    work = TaskWork(sums * k, weights + (k * (sums // columns) + sums) * size, weights)
+    tasks = split.parts * prod(-(-bound // cut) for bound, cut in zip(first.bounds, tile[1:], strict=True))
+    return task_microseconds(work, tasks, device.veus, rates)
 
 
 def _total_tiling(operator: OperatorOp, parts: int, device: DeviceOp) -> TilingAttr:

@@ -17,6 +17,7 @@ from rammer_ir.indexing.ranges import Range, extent_ranges
 from rammer_ir.indexing.simplify import linearize
 from rammer_ir.pass_api import Pass
 from rammer_ir.tiling.contraction import Contraction, match_contraction, reads_pieces
+from rammer_ir.tiling.equal_operators import equal_operators
 from rammer_ir.tiling.matrix_vector import match_matrix_vector
 from rammer_ir.tiling.matrix_vector_tiles import matrix_vector_tiles
 from rammer_ir.tiling.strips import Extents, best_strip
@@ -43,8 +44,10 @@ class Tile(Pass):
         devices = [found for found in op.walk() if isinstance(found, DeviceOp)]
         if len(devices) != 1:
             raise PassError("tile needs one vdevice.device in the module: run set-device first")
-        for operator in (found for found in op.walk() if isinstance(found, OperatorOp)):
-            operator.attributes["tilings"] = ArrayAttr(tilings_of(operator, devices[0]))
+        for operators in [*equal_operators(op)]:
+            tilings = ArrayAttr(tilings_of(operators[0], devices[0]))
+            for operator in operators:
+                operator.attributes["tilings"] = tilings
 
 
 def tilings_of(operator: OperatorOp, device: DeviceOp) -> list[TilingAttr]:

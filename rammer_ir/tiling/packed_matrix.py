@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import cast
 
@@ -10,7 +11,7 @@ from xdsl.dialects.builtin import AffineMapAttr, AnyFloat, FloatAttr, IndexType,
 from xdsl.ir import Attribute, Block, Region
 from xdsl.ir.affine import AffineExpr, AffineMap
 
-from rammer_ir.dialects.rop import GenericOp, GetWeightOp, IndexOp, TilingAttr, WeightOp, YieldOp, used_dims
+from rammer_ir.dialects.rop import GenericOp, GetWeightOp, IndexOp, TilingAttr, WeightOp, YieldOp, tensor_type
 from rammer_ir.dialects.rtask import MatrixVectorAttr
 from rammer_ir.indexing.ranges import extent_ranges
 from rammer_ir.indexing.simplify import simplify_map
@@ -23,10 +24,13 @@ class PackedMatrix:
     """
     A weight packed as [batch..., tiles of N, pieces of K, columns, PIECE], zero beyond N and K.
 
-    A chunk is `rows` of K for all `columns` of a tile; the chunks of a task follow one another.
+    A chunk is `rows` of K for all `columns` of a tile; the chunks of a task follow one another. `source` is the type of
+    the weight, `access` its map in the generic with the given `bounds`.
     """
 
-    generic: GenericOp
+    source: TensorType[Attribute]
+    access: AffineMap
+    bounds: tuple[int, ...]
     roles: MatrixVector
     columns: int
     rows: int
@@ -34,39 +38,41 @@ class PackedMatrix:
     @classmethod
     def of(cls, generic: GenericOp, roles: MatrixVector, tiling: TilingAttr) -> "PackedMatrix":
         columns, rows = tiling.block
-        return cls(generic, roles, columns, rows)
+        source = tensor_type(generic.inputs[roles.w])
+        return cls(source, generic.input_maps[roles.w].data, generic.bounds, roles, columns, rows)
 
-    @property
+    @cached_property
     def batch(self) -> tuple[int, ...]:
         """Batch loop dimensions on which the weight depends."""
-        used = used_dims(self.generic.input_maps[self.roles.w])
+        used = self.access.used_dims()
         return tuple(dim for dim in self.roles.batch if dim in used)
 
     @property
     def k_extents(self) -> tuple[int, ...]:
-        return tuple(self.generic.bounds[dim] for dim in self.roles.k)
+        return tuple(self.bounds[dim] for dim in self.roles.k)
 
     @property
     def chunks(self) -> int:
         """Chunks of a task."""
         return -(-prod(self.k_extents) // self.rows)
 
-    @property
+    @cached_property
     def type(self) -> TensorType[Attribute]:
-        source = cast("TensorType[Attribute]", self.generic.inputs[self.roles.w].type)
-        batch = [self.generic.bounds[dim] for dim in self.batch]
-        tiles = -(-self.generic.bounds[self.roles.n] // self.columns)
-        return TensorType(source.element_type, [*batch, tiles, self.chunks * self.rows // PIECE, self.columns, PIECE])
+        batch = [self.bounds[dim] for dim in self.batch]
+        tiles = -(-self.bounds[self.roles.n] // self.columns)
+        return TensorType(
+            self.source.element_type, [*batch, tiles, self.chunks * self.rows // PIECE, self.columns, PIECE]
+        )
 
     def read_map(self) -> AffineMap:
         """From the generic's loop indices to the packed weight's."""
         n = AffineExpr.dimension(self.roles.n)
         k = AffineExpr.constant(0)
         for dim in self.roles.k:
-            k = k * self.generic.bounds[dim] + AffineExpr.dimension(dim)
+            k = k * self.bounds[dim] + AffineExpr.dimension(dim)
         batch = [AffineExpr.dimension(dim) for dim in self.batch]
         results = (*batch, n // self.columns, k // PIECE, n % self.columns, k % PIECE)
-        return AffineMap(len(self.generic.bounds), 0, results)
+        return AffineMap(len(self.bounds), 0, results)
 
     def description(self) -> MatrixVectorAttr:
         """The product as an attribute of the kernel that reads this weight."""
@@ -75,16 +81,15 @@ class PackedMatrix:
 
     def recipe(self, source: str, name: str) -> WeightOp:
         """The weight `name`, derived from the weight `source` by packing."""
-        tensor = cast("TensorType[Attribute]", self.generic.inputs[self.roles.w].type)
-        zero = FloatAttr(0.0, cast("AnyFloat", tensor.element_type))
+        zero = FloatAttr(0.0, cast("AnyFloat", self.source.element_type))
         bounds = self.type.get_shape()
-        value = GetWeightOp(source, tensor)
+        value = GetWeightOp(source, self.source)
         packed = GenericOp(
             bounds,
-            [AffineMapAttr(self.source_map()), AffineMapAttr(AffineMap.identity(len(bounds)))],
+            [AffineMapAttr(self.source_map), AffineMapAttr(AffineMap.identity(len(bounds)))],
             [value],
             [self.type],
-            Region(self._element(tensor.element_type, zero)),
+            Region(self._element(self.source.element_type, zero)),
             pad=[zero],
         )
         return WeightOp(name, self.type, recipe=Region(Block([value, packed, YieldOp(packed)])))
@@ -107,18 +112,19 @@ class PackedMatrix:
         element.add_ops([piece, rest, size, end, start, k, inside, nothing, chosen, YieldOp(chosen)])
         return element
 
+    @cached_property
     def source_map(self) -> AffineMap:
         """From the packed weight's indices to the source's."""
         bounds = self.type.get_shape()
         rank = len(bounds)
         tile, piece, column, rest = (AffineExpr.dimension(rank - 4 + position) for position in range(4))
-        loops: list[AffineExpr] = [AffineExpr.constant(0)] * len(self.generic.bounds)
+        loops: list[AffineExpr] = [AffineExpr.constant(0)] * len(self.bounds)
         for position, dim in enumerate(self.batch):
             loops[dim] = AffineExpr.dimension(position)
         loops[self.roles.n] = tile * self.columns + column
         for dim, index in zip(self.roles.k, _digits(piece * PIECE + rest, self.k_extents), strict=True):
             loops[dim] = index
-        composed = self.generic.input_maps[self.roles.w].data.replace_dims_and_symbols(loops, [], rank, 0)
+        composed = self.access.replace_dims_and_symbols(loops, [], rank, 0)
         return simplify_map(composed, extent_ranges(bounds))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from rammer_ir.context import new_context
-from rammer_ir.lowering.bodies.fingerprint import fingerprint
+from rammer_ir.fingerprint import fingerprint
 from rammer_ir.parsing import parse_module
 
 ORIGINAL = """

@@ -92,15 +92,15 @@ func.func @twice(%a: tensor<6x9xf32>) -> tensor<6xf32> {
 
 // A contraction reads its weight packed: [blocks of N, blocks of K, block_k, block_n], zero beyond. The packing is a
 // weight of its own, whose name no other symbol has.
-// CHECK:       rop.weight @w_packed0_1 : tensor<2x3x8x16xf32> {
-// CHECK-NEXT:    %[[W:.*]] = rop.get_weight @w : tensor<24x20xf32>
-// CHECK-NEXT:    rop.generic bounds [2, 3, 8, 16] maps [affine_map<(d0, d1, d2, d3) -> (((d1 * 8) + d2), ((d0 * 16) + d3))>, affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>] pad [0.000000e+00 : f32] ins(%[[W]] : tensor<24x20xf32>) {
 // CHECK:       rtask.kernel @operator0_candidate0 grid [2, 2]
 // CHECK-SAME:    reads [#rtask.box<(d0, d1) -> ((d0 * 32), 0) by [32, 24]>, #rtask.box<(d0, d1) -> (d1, 0, 0, 0) by [1, 3, 8, 16]>]
 // CHECK-SAME:    writes [#rtask.box<(d0, d1) -> ((d0 * 32), (d1 * 16)) by [32, 16]>]
 // CHECK-SAME:    contraction = #rtask.contraction<x 0 w 1 m [0] n 1 k [2] checked [] channels true chunks 3>
 // CHECK:         rop.generic bounds [32, 16, 24]
 // CHECK-SAME:      affine_map<(d0, d1, d2)[s0, s1] -> (s1, (d2 floordiv 8), (d2 mod 8), d1)>
+// CHECK:       rop.weight @w_packed0_1 : tensor<2x3x8x16xf32> {
+// CHECK-NEXT:    %[[W:.*]] = rop.get_weight @w : tensor<24x20xf32>
+// CHECK-NEXT:    rop.generic bounds [2, 3, 8, 16] maps [affine_map<(d0, d1, d2, d3) -> (((d1 * 8) + d2), ((d0 * 16) + d3))>, affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>] pad [0.000000e+00 : f32] ins(%[[W]] : tensor<24x20xf32>) {
 // CHECK:       func.func @contraction
 // CHECK:           %[[PACKED:.*]] = rop.get_weight @w_packed0_1 : tensor<2x3x8x16xf32>
 // CHECK:           rtask.dispatch @operator0_candidate0 ins(%{{.*}}, %[[PACKED]] : tensor<40x24xf32>, tensor<2x3x8x16xf32>)

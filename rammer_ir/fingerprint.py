@@ -1,15 +1,25 @@
 """What ops are, in few letters: the same for equal ops, whatever their values are called."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import sha256
 
-from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 
 def fingerprint(op: Operation) -> str:
     """The SHA-256 of an op with all that is nested in it, in hexadecimal; names of values and places do not count."""
-    return sha256("\n".join(_lines(op, {})).encode()).hexdigest()
+    return _hash(_lines(op, {}))
+
+
+def region_fingerprint(region: Region) -> str:
+    """The same of a region, which must use no values from outside of it."""
+    numbers: dict[SSAValue, int] = {}
+    return _hash(line for block in region.blocks for line in _block_lines(block, numbers))
+
+
+def _hash(lines: Iterable[str]) -> str:
+    return sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _lines(op: Operation, numbers: dict[SSAValue, int]) -> Iterator[str]:
