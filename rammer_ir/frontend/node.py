@@ -6,7 +6,7 @@ from typing import cast
 
 import numpy as np
 import onnx
-from onnx import AttributeProto
+from onnx import AttributeProto, TensorProto
 
 from rammer_ir.errors import UnsupportedModelError
 from rammer_ir.frontend.element_types import Array, DType
@@ -150,6 +150,10 @@ class Node:
     def string(self, name: str, default: str) -> str:
         attribute = self._attribute(name, AttributeProto.STRING)
         return default if attribute is None else attribute.s.decode("utf-8", "replace")
+
+    def tensor(self, name: str) -> TensorProto | None:
+        attribute = self._attribute(name, AttributeProto.TENSOR)
+        return None if attribute is None else attribute.t
 
     def strings(self, name: str) -> tuple[str, ...] | None:
         attribute = self._attribute(name, AttributeProto.STRINGS)
