@@ -3,13 +3,14 @@
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rammer_ir.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from rammer_ir.planner import Plan
+    from rammer_ir.planner import Cluster, Plan
 
 POLICIES = ("hpgo", "dapple", "best")
 
@@ -56,8 +57,14 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:  # pyright
         ("nccl", 3e9, "of an all-reduce across machines"),
     ):
         parser.add_argument(
-            f"--{name}", type=float, default=bandwidth, metavar="B/S", help=f"bandwidth {link} (default {bandwidth:g})"
+            f"--{name}",
+            type=float,
+            metavar="B/S",
+            help=f"bandwidth {link} (default: {bandwidth:g}, or that of --links)",
         )
+    parser.add_argument(
+        "--links", type=Path, metavar="FILE.json", help="bandwidths, as `rammer profile links` writes them"
+    )
     parser.add_argument("--json", action="store_true", help="print the plan for machines")
     parser.add_argument("--view", type=Path, metavar="FILE.html", help="draw the pipeline")
     parser.set_defaults(execute=execute)
@@ -70,13 +77,26 @@ def _numbers(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(f"'{text}' is not a list of whole numbers such as 8,16") from error
 
 
+def _cluster(options: argparse.Namespace) -> "Cluster":
+    """The devices, with the bandwidths of the file of links, and of the options where those are given."""
+    from rammer_ir.planner import Cluster
+    from rammer_ir.planner.links import load_links
+
+    cluster = Cluster(options.devices)
+    if options.links is not None:
+        links = load_links(options.links)
+        cluster = Cluster(options.devices, links.nvlink, links.p2p, links.nccl, links.reduce)
+    given = {name: getattr(options, name) for name in ("nvlink", "p2p", "nccl") if getattr(options, name) is not None}
+    return replace(cluster, **given)
+
+
 def execute(options: argparse.Namespace) -> int:
     """Plans and prints; the exit code."""
-    from rammer_ir.planner import Cluster, Request, plan_sweep
+    from rammer_ir.planner import Request, plan_sweep
 
     if options.view is not None and len(options.global_batch) > 1:
         raise InvalidInputError("--view draws one plan: give one --global-batch")
-    cluster = Cluster(options.devices, options.nvlink, options.p2p, options.nccl)
+    cluster = _cluster(options)
     request = Request(
         options.profile_batch,
         cluster,

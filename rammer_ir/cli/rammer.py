@@ -5,7 +5,15 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from rammer_ir.cli import compile_model, inspect_file, plan_model, run_model, simulate_plan, train_plan
+from rammer_ir.cli import (
+    compile_model,
+    inspect_file,
+    plan_model,
+    profile_training,
+    run_model,
+    simulate_plan,
+    train_plan,
+)
 from rammer_ir.cli.report import run_tool
 from rammer_ir.errors import InvalidInputError
 
@@ -18,6 +26,8 @@ examples:
   rammer compile model.onnx --device h100 -o model.rammer
   rammer run model.rammer
   rammer inspect model.rammer --bodies
+  rammer profile graph model.py:make_model --batch 8 -o graph.txt
+  rammer profile links -o links.json
   rammer plan graph.txt --profile-batch 1 --global-batch 128 --devices 8,16 --view plan.html
   rammer plan graph.txt --profile-batch 1 --global-batch 128 --devices 8,16 --json > plan.json
   rammer simulate-plan plan.json --warmup B
@@ -43,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     run_model.add_command(commands)
     compile_model.add_command(commands)
     inspect_file.add_command(commands)
+    profile_training.add_command(commands)
     plan_model.add_command(commands)
     simulate_plan.add_command(commands)
     train_plan.add_command(commands)

@@ -24,20 +24,23 @@ class Cluster:
     Devices 0, 1, … of machines that end before the given device numbers: (8, 16) is two machines of eight.
 
     Bandwidths are bytes a second: within a machine, point to point between machines, and all-reduce between machines.
-    The defaults are HPGO's.
+    The defaults are HPGO's. `reduce` is what an all-reduce within a machine moves through each of its devices; unless
+    it is given, it is `nvlink` for each second device, as HPGO counts.
     """
 
     ends: tuple[int, ...]
     nvlink: float = 25e9
     p2p: float = 1e9
     nccl: float = 3e9
+    reduce: float | None = None
 
     def __post_init__(self) -> None:
         if not self.ends or any(a >= b for a, b in zip((0, *self.ends), self.ends, strict=False)):
             given = ",".join(map(str, self.ends))
             raise InvalidInputError(f"devices '{given}': machines end before increasing device numbers, such as 8,16")
-        for name in ("nvlink", "p2p", "nccl"):
-            if not 0 < getattr(self, name) < float("inf"):
+        for name in ("nvlink", "p2p", "nccl", "reduce"):
+            bandwidth = getattr(self, name)
+            if bandwidth is not None and not 0 < bandwidth < float("inf"):
                 raise InvalidInputError(f"the bandwidth {name} has to be a positive number of bytes a second")
 
     @property
@@ -69,7 +72,9 @@ class Cluster:
         if count == 1:
             return 0.0
         ring = 2 * (count - 1) / count
-        return ring / self.nccl if self.crosses(devices) else ring / self.nvlink / (count // 2)
+        if self.crosses(devices):
+            return ring / self.nccl
+        return ring / self.nvlink / (count // 2) if self.reduce is None else ring / self.reduce
 
     def transfer(self, source: Sequence[int], target: Sequence[int]) -> float:
         """Seconds a byte of sending a stage's output, split over its devices, to the devices of the next stage."""

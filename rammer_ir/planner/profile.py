@@ -59,6 +59,18 @@ def read_profile(path: str | Path) -> Profile:
     return parse_profile(text, str(path))
 
 
+def profile_text(profile: Profile) -> str:
+    """The profile in the format that `read_profile` reads."""
+    lines = [
+        f"{layer.name} -- {layer.description} -- forward_compute_time={layer.forward * 1000:.6f}, "
+        f"backward_compute_time={layer.backward * 1000:.6f}, activation_size={layer.activation:.1f}, "
+        f"parameter_size={layer.parameters:.1f}"
+        for layer in profile.layers
+    ]
+    edges = [f"\t{profile.layers[a].name} -- {profile.layers[b].name}" for a, b in profile.edges]
+    return "\n".join([*lines, *edges, ""])
+
+
 def parse_profile(text: str, name: str = "profile") -> Profile:
     """
     The profile that a text describes; `name` stands for the file in errors.

@@ -1,5 +1,6 @@
 """The part of a model that a rank holds: its forward pass, on its device."""
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -16,8 +17,9 @@ class StagePart:
         self._recompute = recompute
         self.part = part
         self.device = device
+        self._writes = any(_writes_in_place(graph, node) for node in part.nodes)
         for node in part.nodes:
-            _move(graph, node, device)
+            move(graph, node, device)
 
     def forward(self, inputs: Sequence[Tensor], batch: Sequence[Tensor]) -> list[Tensor]:
         """
@@ -33,7 +35,9 @@ class StagePart:
 
     def _run(self, *inputs: Tensor, batch: Sequence[Tensor]) -> list[Tensor]:
         runner = NodeRunner(self._graph, batch)
-        values: dict[Node, Any] = {value.node: given for value, given in zip(self.part.inputs, inputs, strict=True)}
+        # What is written in place must not be a leaf.
+        given = [value.clone() for value in inputs] if self._writes else inputs
+        values: dict[Node, Any] = dict(zip((value.node for value in self.part.inputs), given, strict=True))
         for node in self.part.nodes:
             values[node] = runner.value(node, values)
         if self.part.is_last:
@@ -41,7 +45,20 @@ class StagePart:
         return [values[value.node] for value in self.part.outputs]
 
 
-def _move(graph: ModelGraph, node: Node, device: Any) -> None:
+def _writes_in_place(graph: ModelGraph, node: Node) -> bool:
+    """Whether a call may write what it is given."""
+    name = str(getattr(node.target, "__name__", node.target))
+    match node.op:
+        case "call_module":
+            called = graph.module.get_submodule(node.target)
+            return any(getattr(module, "inplace", False) for module in called.modules())
+        case "call_method":
+            return name.endswith("_")
+        case _:
+            return (name in dir(operator) and name.startswith("i")) or bool(node.kwargs.get("inplace", False))
+
+
+def move(graph: ModelGraph, node: Node, device: Any) -> None:
     """Takes the weights that a call uses to the device."""
     torch = import_torch()
     if node.op == "call_module":
