@@ -57,3 +57,12 @@ def extract(tensor: SSAValue, indices: Sequence[SSAValue]) -> SSAValue:
 def is_within(index: SSAValue, extent: int) -> SSAValue:
     """Whether an index is one of a dimension of `extent` elements."""
     return arith.CmpiOp(index, index_constant(extent), "ult").result
+
+
+def delinearized_index(position: SSAValue, extents: Sequence[int]) -> list[SSAValue]:
+    """The index at a row-major position that is not negative; the first part is not reduced by its extent."""
+    indices: list[SSAValue] = []
+    for extent in reversed(extents[1:]):
+        indices.append(arith.RemUIOp(position, index_constant(extent)).result)
+        position = arith.DivUIOp(position, index_constant(extent)).result
+    return [position, *reversed(indices)] if extents else []

@@ -1,16 +1,18 @@
 """Gathers: elements of a tensor at indices that another tensor holds."""
 
 import numpy as np
+from numpy.typing import NDArray
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import SSAValue
 from xdsl.ir.affine import AffineExpr
 
-from rammer_ir.frontend.computed_indices import extract, loop_index, loop_indices, model_index
+from rammer_ir.frontend.computed_indices import as_index, extract, loop_index, loop_indices, model_index
 from rammer_ir.frontend.element_types import Array
 from rammer_ir.frontend.generics import Read, Write
 from rammer_ir.frontend.graph_builder import GraphBuilder
 from rammer_ir.frontend.indices import loop_dims
 from rammer_ir.frontend.node import Node
+from rammer_ir.frontend.ops.views import reshaped
 from rammer_ir.frontend.registry import onnx_op
 from rammer_ir.frontend.value import Value
 
@@ -21,16 +23,10 @@ def gather(node: Node, build: GraphBuilder) -> Value:
     data, indices = node.input(0), node.input(1)
     axis = node.axis("axis", 0, data.rank)
     shape = [*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :]]
-    after = axis + indices.rank
-    if indices.constant is not None and (steps := _equal_steps(node, indices.constant, data.shape[axis])) is not None:
-        start, step = steps
-        position = AffineExpr.constant(start)
-        stride = indices.constant.size
-        for dim, extent in enumerate(indices.shape):
-            stride //= extent
-            position = position + AffineExpr.dimension(axis + dim) * (step * stride)
-        return build.view(data, shape, [*loop_dims(axis), position, *loop_dims(data.rank - axis - 1, after)])
-    source = build.read(data)
+    if indices.constant is not None:
+        result = taken(build, data, axis, _positions(node, indices.constant, data.shape[axis]))
+        return reshaped(build, result, shape)
+    source, after = build.read(data), axis + indices.rank
 
     def body(index: SSAValue) -> SSAValue:
         place = model_index(index, data.shape[axis])
@@ -40,15 +36,42 @@ def gather(node: Node, build: GraphBuilder) -> Value:
     return build.generic(shape, [read], [Write(TensorType(data.element_type, shape), loop_dims(len(shape)))], body)[0]
 
 
-def _equal_steps(node: Node, indices: Array, extent: int) -> tuple[int, int] | None:
-    """Start and step of indices that follow each other, in row-major order, at equal distances."""
-    positions = [int(item) for item in np.ravel(indices)]
-    if not all(-extent <= position < extent for position in positions):
+def _positions(node: Node, indices: Array, extent: int) -> NDArray[np.int64]:
+    """Known indices in row-major order, counted from the start."""
+    positions = np.ravel(indices).astype(np.int64)
+    if not ((-extent <= positions) & (positions < extent)).all():
         raise node.error(f"has indices that are out of range for {extent} elements")
-    positions = [position % extent for position in positions]
-    step = positions[1] - positions[0] if len(positions) > 1 else 0
-    is_line = all(position == positions[0] + number * step for number, position in enumerate(positions))
-    return (positions[0], step) if is_line else None
+    return positions % extent
+
+
+def taken(build: GraphBuilder, value: Value, axis: int, positions: NDArray[np.int64]) -> Value:
+    """The elements at known positions of a dimension, each in its range: a view where a map gives the positions."""
+    dims = loop_dims(value.rank)
+    shape = [len(positions) if dim == axis else extent for dim, extent in enumerate(value.shape)]
+    place = _place(positions, dims[axis])
+    if place is not None:
+        return build.view(value, shape, [place if dim == axis else dims[dim] for dim in range(value.rank)])
+    source = build.read(value)
+    table = build.read(build.constant(positions.astype(np.int32), "positions"))
+
+    def body(position: SSAValue) -> SSAValue:
+        return extract(source, [as_index(position) if dim == axis else loop_index(dim) for dim in range(value.rank)])
+
+    write = Write(TensorType(value.element_type, shape), dims)
+    return build.generic(shape, [Read(table, [dims[axis]])], [write], body)[0]
+
+
+def _place(positions: NDArray[np.int64], dim: AffineExpr) -> AffineExpr | None:
+    """Positions at equal distances, or each the same number of times, as an expression of their number."""
+    numbers = np.arange(len(positions))
+    first = int(positions[0])
+    step = int(positions[1]) - first if len(positions) > 1 else 0
+    if np.array_equal(positions, first + numbers * step):
+        return dim * step + first
+    repeats = int(np.argmax(positions != first))
+    if first == 0 and np.array_equal(positions, numbers // repeats):
+        return dim // repeats
+    return None
 
 
 @onnx_op("GatherElements", since=11)
