@@ -48,7 +48,7 @@ class Interpolation:
         weights = self._weights(places - whole + is_on, scale)
         count = weights.shape[1]
         first: Integers = np.asarray(whole - is_on - (count // 2 - 1), np.int64)
-        neighbours: Integers = np.asarray(np.add.outer(first, np.arange(count)), np.int64)
+        neighbours: Integers = np.asarray([first + step for step in range(count)], np.int64).T
         if self.exclude_outside:
             is_inside = np.asarray((neighbours >= 0) & (neighbours < extent), np.float64)
             weights = _normalized(weights * is_inside)
