@@ -23,7 +23,7 @@ def dft_model(
 ) -> onnx.ModelProto:
     constants: dict[str, Array] = {} if length is None else {"length": np.array(length)}
     names = ["x", "length" if constants else ""]
-    options = dict(attributes)
+    options: dict[str, Any] = dict(attributes)
     if opset >= 20:
         constants["axis"] = np.array(axis)
         names.append("axis")
@@ -39,7 +39,8 @@ def numbers(*shape: int) -> Array:
 
 def as_complex(values: Array) -> NDArray[np.complex128]:
     exact = values.astype(np.float64)
-    return exact[..., 0] + (0j if values.shape[-1] == 1 else 1j * exact[..., 1])
+    imaginary = np.zeros_like(exact[..., 0]) if values.shape[-1] == 1 else exact[..., 1]
+    return (exact[..., 0] + 1j * imaginary).astype(np.complex128)
 
 
 def parts(values: NDArray[np.complex128]) -> Array:
