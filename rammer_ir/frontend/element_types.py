@@ -8,6 +8,12 @@ import onnx
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import (
     BFloat16Type,
+    Float4E2M1FNType,
+    Float8E4M3FNType,
+    Float8E4M3FNUZType,
+    Float8E5M2FNUZType,
+    Float8E5M2Type,
+    Float8E8M0FNUType,
     Float16Type,
     Float32Type,
     Float64Type,
@@ -33,10 +39,20 @@ _ELEMENT_TYPES: Final[dict[DType, Attribute]] = {
     np.dtype(np.int32): IntegerType(32),
     np.dtype(np.int64): IntegerType(64),
     **{np.dtype(f"uint{width}"): IntegerType(width, Signedness.UNSIGNED) for width in (8, 16, 32, 64)},
+    np.dtype(ml_dtypes.int4): IntegerType(4, Signedness.SIGNED),
+    np.dtype(ml_dtypes.uint4): IntegerType(4, Signedness.UNSIGNED),
+    np.dtype(ml_dtypes.int2): IntegerType(2, Signedness.SIGNED),
+    np.dtype(ml_dtypes.uint2): IntegerType(2, Signedness.UNSIGNED),
+    np.dtype(ml_dtypes.float8_e4m3fn): Float8E4M3FNType(),
+    np.dtype(ml_dtypes.float8_e4m3fnuz): Float8E4M3FNUZType(),
+    np.dtype(ml_dtypes.float8_e5m2): Float8E5M2Type(),
+    np.dtype(ml_dtypes.float8_e5m2fnuz): Float8E5M2FNUZType(),
+    np.dtype(ml_dtypes.float8_e8m0fnu): Float8E8M0FNUType(),
+    np.dtype(ml_dtypes.float4_e2m1fn): Float4E2M1FNType(),
 }
 """
 During import, types say all that the model says: unsigned integers have types of their own, by which arithmetic on them
-is chosen. `rammer_ir.frontend.storage_types` makes them signless in the end.
+is chosen, and numbers of less than a byte too. `rammer_ir.frontend.storage_types` makes signless integers of them.
 """
 
 
@@ -52,11 +68,10 @@ def dtype_of_onnx(element: int, what: str) -> DType:
     """
     The dtype for a value of `TensorProto.DataType`; `what` names the tensor in the error.
 
-    Raises UnsupportedModelError for strings and for types that take less than a byte or are no types at all.
+    Raises UnsupportedModelError for strings, for float6 and for what is no type at all.
     """
     name = onnx_type_name(element)
-    sub_byte = ("INT4", "UINT4", "INT2", "UINT2", "FLOAT4E2M1", "FLOAT6E2M3", "FLOAT6E3M2")
-    if name in ("UNDEFINED", "STRING", *sub_byte) or name == str(element):
+    if name in ("UNDEFINED", "STRING", "FLOAT6E2M3", "FLOAT6E3M2") or name == str(element):
         raise UnsupportedModelError(f"{what} has element type {name}, which is not supported")
     return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(element))
 
@@ -83,8 +98,13 @@ def dtype_of_element(element: Attribute) -> DType:
     return _DTYPES[element]
 
 
+def packed_bits(element: int) -> int:
+    """Bits of an element in the data of a `TensorProto` of this type; 0 where it takes whole bytes."""
+    return _PACKED_BITS.get(onnx_type_name(element), 0)
+
+
 def is_floating(dtype: DType) -> bool:
-    """Whether the dtype is one of the IR's floating-point types (NumPy does not count bfloat16 as one)."""
+    """Whether there is floating-point arithmetic on the dtype (NumPy does not count bfloat16 as such a one)."""
     return isinstance(_ELEMENT_TYPES.get(dtype), Float16Type | BFloat16Type | Float32Type | Float64Type)
 
 
@@ -114,5 +134,7 @@ def tensor_type(dtype: DType, shape: tuple[int, ...], what: str) -> TensorType[A
     """The IR's type of a tensor; raises as `element_type` does."""
     return TensorType(element_type(dtype, what), shape)
 
+
+_PACKED_BITS: Final = {"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2}
 
 _DTYPES: Final[dict[Attribute, DType]] = {element: dtype for dtype, element in _ELEMENT_TYPES.items()}

@@ -2,37 +2,46 @@
 From the element types of a model to those of the IR, once the import is done.
 
 Integers are signless in the IR: that a tensor is unsigned shows in the ops on its elements (`arith.maxui`, `arith.cmpi
-ult`), which were chosen by the types that values have during import. What the caller binds keeps its type by name, as
-`rop.element_type` of the function's arguments and results.
+ult`), which were chosen by the types that values have during import. Numbers of less than a byte, and floats of less
+than 16 bits, are bytes (as ml_dtypes has them, one an element): what reads or makes them is arithmetic on bits.
+
+What the caller binds keeps its type by name, as `rop.element_type` of the function's arguments and results.
 """
 
 from collections.abc import Iterator
 from functools import cache
 from typing import cast
 
+import numpy as np
 from xdsl.dialects.builtin import (
     ArrayAttr,
     DictionaryAttr,
+    FloatAttr,
     IntegerAttr,
     IntegerType,
     ModuleOp,
     StringAttr,
     TensorType,
     UnrealizedConversionCastOp,
+    i8,
 )
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute, BlockArgument, Operation, ParametrizedAttribute, SSAValue
 from xdsl.rewriter import Rewriter
 
 from rammer_ir.dialects.rop_attributes import ELEMENT_TYPE_ATTRIBUTE
-from rammer_ir.frontend.element_types import Array, dtype_of_element, integer_type, integer_width
+from rammer_ir.frontend.element_types import Array, dtype_of_element, element_type, integer_type, integer_width
+from rammer_ir.frontend.narrow_floats import is_narrow
 
 
 @cache
 def storage_type(kind: Attribute) -> Attribute:
     """The type that values of a type, or tensors of it, have in the IR; the type itself where it is one of the IR's."""
+    if is_narrow(kind):
+        return i8
     if integer_type(kind) is not None:
-        return IntegerType(integer_width(kind))
+        width = integer_width(kind)
+        return IntegerType(width if width == 1 else max(width, 8))
     if isinstance(kind, TensorType):
         tensor = cast("TensorType[Attribute]", kind)
         element = storage_type(tensor.element_type)
@@ -42,7 +51,8 @@ def storage_type(kind: Attribute) -> Attribute:
 
 def stored_array(array: Array) -> Array:
     """A constant's elements as the IR has them: the same bytes."""
-    return array.view(f"i{array.dtype.itemsize}") if array.dtype.kind == "u" else array
+    dtype = dtype_of_element(storage_type(element_type(array.dtype, "a constant")))
+    return array if array.dtype == dtype else np.ascontiguousarray(array).view(dtype)
 
 
 def use_storage_types(module: ModuleOp) -> None:
@@ -108,8 +118,12 @@ def _converted(attribute: Attribute) -> Attribute:
         number = cast("IntegerAttr", attribute)
         kind = storage_type(number.type)
         return number if kind == number.type else _signless(number.value.data, cast("IntegerType", kind))
+    if isinstance(attribute, FloatAttr):
+        return _stored_float(cast("FloatAttr", attribute))
     if isinstance(attribute, IntegerType | TensorType):
         return storage_type(cast("IntegerType | TensorType[Attribute]", attribute))
+    if is_narrow(attribute):
+        return storage_type(attribute)
     if isinstance(attribute, ArrayAttr):
         items = cast("ArrayAttr[Attribute]", attribute).data
         converted = [_converted(item) for item in items]
@@ -118,6 +132,13 @@ def _converted(attribute: Attribute) -> Attribute:
         parameters = [_converted(parameter) for parameter in attribute.parameters]
         return attribute if parameters == list(attribute.parameters) else type(attribute).new(parameters)
     return attribute
+
+
+def _stored_float(number: FloatAttr) -> Attribute:
+    if not is_narrow(number.type):
+        return number
+    code = np.asarray(number.value.data).astype(dtype_of_element(number.type))
+    return IntegerAttr(int(code.view(np.int8)), i8)
 
 
 def _signless(value: int, kind: IntegerType) -> IntegerAttr[IntegerType]:

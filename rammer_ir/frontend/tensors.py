@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 
 from rammer_ir.errors import InvalidInputError, UnsupportedModelError
-from rammer_ir.frontend.element_types import Array, DType, dtype_of_onnx
+from rammer_ir.frontend.element_types import Array, DType, dtype_of_onnx, packed_bits
 from rammer_ir.frontend.limits import ConstantBudget, checked_bytes
 from rammer_ir.frontend.names import quoted
 
@@ -35,6 +35,8 @@ class TensorLoader:
         shape = tuple(tensor.dims)
         size = checked_bytes(shape, dtype.itemsize, what)
         self.reserve(size, what)
+        if packed_bits(tensor.data_type):
+            return self._load_packed(tensor, what, dtype, shape)
         if tensor.HasField("segment"):
             raise UnsupportedModelError(f"{what} is stored in segments, which is not supported")
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
@@ -46,6 +48,18 @@ class TensorLoader:
     def reserve(self, size: int, what: str) -> None:
         """Account for a constant of `size` bytes that is about to be made."""
         self._budget.take(size, what)
+
+    def _load_packed(self, tensor: onnx.TensorProto, what: str, dtype: DType, shape: tuple[int, ...]) -> Array:
+        """Of elements of less than a byte, several are in one."""
+        packed_shape = (-(-prod(shape) * packed_bits(tensor.data_type) // 8),)
+        packed = onnx.TensorProto(data_type=tensor.data_type, dims=tensor.dims)
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            packed.raw_data = self._load_external(tensor, what, np.dtype(np.uint8), packed_shape).tobytes()
+        elif tensor.HasField("raw_data"):
+            packed.raw_data = _from_raw(tensor.raw_data, what, np.dtype(np.uint8), packed_shape).tobytes()
+        else:
+            packed.int32_data.extend(tensor.int32_data)
+        return _from_fields(packed, what, dtype, shape)
 
     def _load_external(self, tensor: onnx.TensorProto, what: str, dtype: DType, shape: tuple[int, ...]) -> Array:
         entries = {entry.key: entry.value for entry in tensor.external_data}

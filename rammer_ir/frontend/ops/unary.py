@@ -8,6 +8,7 @@ from xdsl.dialects import math
 from xdsl.ir import Operation, SSAValue
 
 from rammer_ir.frontend import scalars
+from rammer_ir.frontend.conversions import convert_element, reinterpret
 from rammer_ir.frontend.element_types import dtype_of_onnx, element_type
 from rammer_ir.frontend.graph_builder import GraphBuilder
 from rammer_ir.frontend.names import quoted
@@ -70,9 +71,20 @@ for _name, (_since, _function) in _FUNCTIONS.items():
 
 @onnx_op("Cast", since=6)
 def cast_elements(node: Node, build: GraphBuilder) -> Value:
-    """A conversion; floats go towards zero to integers."""
+    """A conversion; floats go towards zero to integers, and to the nearest to floats."""
     operand = node.input(0)
     return _converted(node, build, operand, node.integer("to", onnx.TensorProto.UNDEFINED))
+
+
+@onnx_op("BitCast", since=26)
+def cast_bits(node: Node, build: GraphBuilder) -> Value:
+    """The same bits as another type."""
+    operand, what = node.input(0), f"the result of {quoted(node.label)}"
+    dtype = dtype_of_onnx(node.integer("to", onnx.TensorProto.UNDEFINED), what)
+    element = element_type(dtype, what)
+    if dtype.itemsize != operand.dtype.itemsize:
+        raise node.error(f"makes {dtype} of {operand.dtype}: their widths differ")
+    return build.pointwise([operand], operand.shape, lambda value: reinterpret(value, element), element)
 
 
 @onnx_op("CastLike", since=15)
@@ -87,4 +99,11 @@ def _converted(node: Node, build: GraphBuilder, operand: Value, to: int) -> Valu
     element = element_type(dtype_of_onnx(to, what), what)
     if operand.element_type == element:
         return operand
-    return build.pointwise([operand], operand.shape, lambda value: scalars.convert(value, element), element)
+    saturate, rounding = node.integer("saturate", 1) != 0, node.string("round_mode", "up")
+    if rounding not in ("up", "down", "nearest"):
+        raise node.error(f"has a round_mode that is not known: {rounding!r}")
+
+    def body(value: SSAValue) -> SSAValue:
+        return convert_element(value, element, saturate=saturate, rounding=rounding)
+
+    return build.pointwise([operand], operand.shape, body, element)
