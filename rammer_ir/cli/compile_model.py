@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rammer_ir.cli.shapes import add_shape_argument, shapes_of
 from rammer_ir.errors import InvalidInputError
 from rammer_ir.pipelines import DEFAULT_STRATEGY, STRATEGIES
 from rammer_ir.runtime.selection import ABSENT_DEVICES
@@ -39,6 +40,7 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:  # pyright
     parser.add_argument(
         "--strategy", choices=STRATEGIES, default=None, help=f"how work is launched (default {DEFAULT_STRATEGY})"
     )
+    add_shape_argument(parser)
     parser.add_argument("--keep-ir", action="store_true", help="put the IR of every level into the file too")
     parser.add_argument("--json", action="store_true", help="print the result for machines")
     parser.set_defaults(execute=execute)
@@ -57,6 +59,7 @@ def execute(options: argparse.Namespace) -> int:
             options.model,
             device=options.device,
             strategy=options.strategy,
+            shapes=shapes_of(options.shape),
             architectures=options.arch,
             progress=report_phase,
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from rammer_ir.cli.compile_model import progress_of
+from rammer_ir.cli.shapes import add_shape_argument, shapes_of
 from rammer_ir.errors import InvalidInputError
 from rammer_ir.files import write_bytes_aside
 from rammer_ir.pipelines import DEFAULT_STRATEGY, STRATEGIES
@@ -30,6 +31,7 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:  # pyright
     parser.add_argument("model", type=Path, help="an ONNX file, or a file of rammer compile")
     parser.add_argument("--input", action="append", default=[], metavar="NAME=FILE.npy", help="an input; else random")
     parser.add_argument("--output", action="append", default=[], metavar="NAME=FILE.npy", help="where an output goes")
+    add_shape_argument(parser)
     parser.add_argument("--seed", type=int, default=0, help="of random inputs (default 0)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:NUMBER (default auto)")
     parser.add_argument(
@@ -65,13 +67,21 @@ def _compile(options: argparse.Namespace) -> "Program":
     from rammer_ir.compiler import compile as compile_model
 
     with progress_of("compile", quiet=options.json) as report_phase:
-        return compile_model(options.model, device=options.device, strategy=options.strategy, progress=report_phase)
+        return compile_model(
+            options.model,
+            device=options.device,
+            strategy=options.strategy,
+            shapes=shapes_of(options.shape),
+            progress=report_phase,
+        )
 
 
 def _load(options: argparse.Namespace) -> "Program":
     from rammer_ir.artefact.loading import load
 
     where = str(options.model)
+    if options.shape:
+        raise InvalidInputError("--shape is for ONNX files: a compiled program has its shapes", location=where)
     if options.check:
         raise InvalidInputError("--check compares with onnxruntime, which runs ONNX files alone", location=where)
     program = load(options.model, device=options.device)

@@ -89,6 +89,10 @@ class AdaptiveGraph:
             try:
                 variant = self._compiled(values)
             except ParametersNeededError as needed:
+                if needed.names <= self._parameters:
+                    raise UnsupportedModelError(
+                        f"cannot be specialised to {needed}", location=self.graph.name
+                    ) from needed
                 self._parameters |= needed.names
                 self.close()
             except LoopDrivenError:

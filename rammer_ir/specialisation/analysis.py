@@ -149,6 +149,8 @@ class Analysis:
 
     def _visit_tensor_node(self, node: onnx.NodeProto) -> None:
         inputs = [self._value(node, name) if name else None for name in node.input]
+        if self._compute(node, inputs):
+            return
         types = infer_output_types(node, self.graph.opsets, inputs)
         if self._fold(node, inputs, types):
             return
@@ -163,8 +165,20 @@ class Analysis:
         else:
             self._compile(node, inputs, types)
 
+    def _compute(self, node: onnx.NodeProto, inputs: Sequence[Value | None]) -> bool:
+        """Make the node's outputs known by arithmetic: what comes from a run is not for ONNX's evaluator to compute."""
+        arrays = [None if value is None else value.constant for value in inputs]
+        if not any(name in self.given for name in node.input) and node.op_type != "Range":
+            return False
+        if any(array is None and value is not None for array, value in zip(arrays, inputs, strict=True)):
+            return False
+        known = evaluate(node, arrays)
+        if known is not None:
+            self._set_known(node, known)
+        return known is not None
+
     def _fold(self, node: onnx.NodeProto, inputs: Sequence[Value | None], types: Sequence[OutputType | None]) -> bool:
-        """Make the node's outputs known, if they are: what comes from a run is not for ONNX's evaluator to compute."""
+        """Make the node's outputs known, if they follow from constants of the model or from types."""
         standard = not normal_domain(node.domain)
         if standard and node.op_type in ("Shape", "Size") and inputs[0] is not None:
             self._set_known(node, [_shape_or_size(node, inputs[0])])
@@ -177,7 +191,7 @@ class Analysis:
         if nothing is not None:
             known = [nothing]
         elif any(name in self.given for name in node.input):
-            known = evaluate(node, self.opset(), arrays)
+            known = None
         elif is_foldable(node, self.graph.opsets, inputs, types):
             known = fold_node(node, self.graph.opsets, inputs)
         else:
@@ -246,6 +260,10 @@ class Analysis:
                 self.defer(node)
                 return
             found |= sources
+        if not found:
+            # It follows from what is known, by an op that only a program computes.
+            self.defer(node)
+            return
         raise ParametersNeededError(frozenset(found))
 
     def _sources(self, name: str) -> set[str] | None:

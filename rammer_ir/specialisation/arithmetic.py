@@ -17,10 +17,10 @@ MOST_ELEMENTS: Final = 1 << 16
 
 @dataclass(frozen=True)
 class _Call:
-    """A node's attributes as Python values, its opset, and the arrays of its inputs, None for those left out."""
+    """A node's attributes as Python values, how many outputs it has, and its inputs, None for those left out."""
 
     attributes: Mapping[str, Any]
-    opset: int
+    outputs: int
     arrays: Sequence[Array | None]
 
     def array(self, position: int) -> NDArray[Any]:
@@ -47,14 +47,14 @@ def is_arithmetic(node: onnx.NodeProto) -> bool:
     return not normal_domain(node.domain) and node.op_type in _FUNCTIONS
 
 
-def evaluate(node: onnx.NodeProto, opset: int, arrays: Sequence[Array | None]) -> list[Array] | None:
+def evaluate(node: onnx.NodeProto, arrays: Sequence[Array | None]) -> list[Array] | None:
     """The outputs of a node on these arrays; None if they are too large or do not fit, so that a program does it."""
     if not is_arithmetic(node):
         return None
     attributes = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
     try:
         with np.errstate(all="ignore"):
-            result = _FUNCTIONS[node.op_type](_Call(attributes, opset, arrays))
+            result = _FUNCTIONS[node.op_type](_Call(attributes, len(node.output), arrays))
     except (ValueError, IndexError, TypeError, OverflowError, KeyError):
         return None
     items = cast("list[Any]", result) if isinstance(result, list) else [result]
@@ -211,10 +211,12 @@ def _range(call: _Call) -> Any:
 
 @_register("Split")
 def _split(call: _Call) -> Any:
+    operand, axis = call.array(0), call.attributes.get("axis", 0)
     lengths = call.integers(1, "split")
     if lengths is None:
-        raise ValueError("lengths are left out")
-    return list(np.split(call.array(0), np.cumsum(lengths)[:-1], axis=call.attributes.get("axis", 0)))
+        longest = -(-operand.shape[axis] // call.outputs)
+        return list(np.split(operand, np.arange(1, call.outputs) * longest, axis=axis))
+    return list(np.split(operand, np.cumsum(lengths)[:-1], axis=axis))
 
 
 def _reduction(function: Callable[..., Any]) -> _Function:

@@ -68,13 +68,26 @@ def run_case(case: Case, device: str = "CPU") -> Outcome:
         with prepared.program as program:
             for inputs, expected in data_sets:
                 outputs = prepared.run(inputs)
-                cast("Any", Runner).assert_similar_outputs(expected, list(outputs), case.rtol, case.atol)
+                _assert_similar(case, expected, list(outputs))
             used = sorted(program.host_ops) if isinstance(program, SpecialisedProgram) else []
     except UnsupportedModelError as error:
         return _outcome(case, "unsupported", str(error))
     except Exception as error:  # A failing test is a result, whatever raised.
         return _outcome(case, "failed", describe_exception(error))
     return _outcome(case, "host" if used else "compiled", host_ops=tuple(used))
+
+
+def _assert_similar(case: Case, expected: Sequence[Any], outputs: Sequence[Any]) -> None:
+    """Raises AssertionError unless the outputs are as expected; sequences are compared tensor by tensor."""
+    assert len(outputs) == len(expected), f"{len(outputs)} outputs for {len(expected)}"
+    for wanted, output in zip(expected, outputs, strict=True):
+        assert isinstance(wanted, list) == isinstance(output, list), f"{type(output)} for {type(wanted)}"
+        if isinstance(output, list):
+            _assert_similar(case, cast("list[Any]", wanted), cast("list[Any]", output))
+        elif wanted is None or output is None:
+            assert wanted is output, f"{type(output)} for {type(wanted)}"
+        else:
+            cast("Any", Runner).assert_similar_outputs([np.asarray(wanted)], [output], case.rtol, case.atol)
 
 
 def _outcome(case: Case, verdict: Verdict, reason: str = "", host_ops: tuple[str, ...] = ()) -> Outcome:
