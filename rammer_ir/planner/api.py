@@ -133,7 +133,7 @@ def plan_states(states: States, request: Request, global_batch: int) -> Plan:
         data_parallel=baseline,
         memory=tuple(used),
         memory_limit=request.memory,
-        estimate=_estimate(scaled, request.cluster, candidate),
+        estimate=estimate_plan(scaled, request.cluster, candidate),
         states=states.names,
         proved_best=proved,
     )
@@ -154,8 +154,8 @@ def _search(states: States, request: Request, global_batch: int, memory: MemoryM
     return found.candidate, found.proved
 
 
-def _estimate(states: States, cluster: Cluster, plan: Candidate) -> Estimate:
-    """The plan's times, and how long the simulator takes it to be."""
+def estimate_plan(states: States, cluster: Cluster, plan: Candidate) -> Estimate:
+    """The times of a plan for states at its global batch, and how long the simulator takes it to be."""
     forward: list[float] = []
     backward: list[float] = []
     for stage in plan.stages:

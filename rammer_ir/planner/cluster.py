@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from typing import Literal
 
 from rammer_ir.errors import InvalidInputError
@@ -64,7 +65,7 @@ class Cluster:
 
     def crosses(self, devices: Sequence[int]) -> bool:
         """Whether the devices are on more than one machine."""
-        return self._machine[min(devices)] != self._machine[max(devices)]
+        return self.place_of(devices) < 0
 
     def all_reduce(self, devices: Sequence[int]) -> float:
         """Seconds a byte of an all-reduce among the devices."""
@@ -78,32 +79,44 @@ class Cluster:
 
     def transfer(self, source: Sequence[int], target: Sequence[int]) -> float:
         """Seconds a byte of sending a stage's output, split over its devices, to the devices of the next stage."""
-        if self.crosses(target):
-            return 1 / self.nccl
-        machine = self._machine[target[0]]
-        elsewhere = sum(self._machine[device] != machine for device in source)
-        return elsewhere / len(source) / self.p2p if elsewhere else 1 / self.nvlink
+        return self.transfers(source)[self.place_of(target)]
 
-    def place(self, taken: Occupancy, count: int, policy: Policy) -> tuple[Devices, Occupancy] | None:
+    def place_of(self, devices: Sequence[int]) -> int:
+        """The machine that all of the devices are on; -1 where there is none."""
+        first, last = self._machine[min(devices)], self._machine[max(devices)]
+        return first if first == last else -1
+
+    def transfers(self, source: Sequence[int]) -> tuple[float, ...]:
+        """Seconds a byte of a transfer from devices to some on each machine, and at the end to those on several."""
+        count = len(source)
+        here = [0] * len(self.ends)
+        for device in source:
+            here[self._machine[device]] += 1
+        rates = (1 / self.nvlink if own == count else (count - own) / count / self.p2p for own in here)
+        return (*rates, 1 / self.nccl)
+
+    def order(self, taken: Occupancy, policy: Policy) -> list[int]:
         """
-        Devices for `count` replicas and what is taken with them, or None where the policy finds too few.
+        The free devices in the order in which a policy takes them.
 
         "fresh" takes machines that nothing runs on, "append" those that something runs on, "scatter" one device of each
         machine in turn (section 3.3 of the paper names them), and "fill" whatever is free, lowest numbers first.
         """
-        free = [len(devices) - used for devices, used in zip(self.machines, taken, strict=True)]
+        free = [devices[used:] for devices, used in zip(self.machines, taken, strict=True)]
         if policy == "scatter":
-            picked = _scatter(free, count)
-        else:
-            picked = _in_order(free, taken, count, policy)
-        if sum(picked) < count:
-            return None
-        devices = [
-            devices[used + index]
-            for devices, used, number in zip(self.machines, taken, picked, strict=True)
-            for index in range(number)
+            turns = zip_longest(*free)
+            return [device for turn in turns for device in turn if device is not None]
+        return [
+            device
+            for devices, used in zip(free, taken, strict=True)
+            if policy == "fill" or (used == 0) == (policy == "fresh")
+            for device in devices
         ]
-        return tuple(devices), tuple(used + number for used, number in zip(taken, picked, strict=True))
+
+    def place(self, taken: Occupancy, count: int, policy: Policy) -> tuple[Devices, Occupancy] | None:
+        """Devices for `count` replicas and what is taken with them, or None where the policy finds too few."""
+        order = self.order(taken, policy)
+        return None if len(order) < count else self._picked(taken, order[:count])
 
     def placements(
         self, taken: Occupancy, count: int, policies: Sequence[Policy] = HPGO_POLICIES
@@ -112,20 +125,20 @@ class Cluster:
         found = (self.place(taken, count, policy) for policy in policies)
         return list(dict.fromkeys(placement for placement in found if placement is not None))
 
+    def all_placements(self, taken: Occupancy, policies: Sequence[Policy]) -> list[tuple[Devices, Occupancy]]:
+        """The placements of every number of devices, from one on."""
+        orders = [self.order(taken, policy) for policy in policies]
+        most = max(map(len, orders))
+        found = (
+            self._picked(taken, order[:count])
+            for count in range(1, most + 1)
+            for order in orders
+            if count <= len(order)
+        )
+        return list(dict.fromkeys(found))
 
-def _in_order(free: Sequence[int], taken: Occupancy, count: int, policy: Policy) -> list[int]:
-    picked: list[int] = []
-    for available, used in zip(free, taken, strict=True):
-        wanted = policy == "fill" or (used == 0) == (policy == "fresh")
-        number = min(available, count - sum(picked)) if wanted else 0
-        picked.append(number)
-    return picked
-
-
-def _scatter(free: Sequence[int], count: int) -> list[int]:
-    picked = [0] * len(free)
-    while sum(picked) < min(count, sum(free)):
-        for machine, available in enumerate(free):
-            if picked[machine] < available and sum(picked) < count:
-                picked[machine] += 1
-    return picked
+    def _picked(self, taken: Occupancy, devices: Sequence[int]) -> tuple[Devices, Occupancy]:
+        now = list(taken)
+        for device in devices:
+            now[self._machine[device]] += 1
+        return tuple(sorted(devices)), tuple(now)

@@ -143,6 +143,7 @@ class _Planner:
         self.shortest = math.inf
         self.levels: list[_Parts] = []
         self.closings: dict[int, tuple[int, float, float]] = {}
+        self.rests: dict[Occupancy, tuple[int, float, int]] = {}
 
     def run(self) -> Candidate:
         size = self.cluster.size
@@ -172,11 +173,15 @@ class _Planner:
             no, nothing = np.zeros(0, np.intp), np.zeros((0, 0))
             return _Parts(no, no, np.zeros(0), no, no, nothing, nothing, nothing)
         merged = _Parts.joined(arrived)
-        order = np.argsort(merged.length, kind="stable")
-        cells = np.stack([merged.end, self.places.occupancies(merged.group)])[:, order]
-        _, firsts = np.unique(cells, axis=1, return_index=True)
-        # The first of each cell in the order of lengths, of which the shortest come first again.
-        return merged.taken(order[np.sort(firsts)[: max(1, MOST_PARTS // self.cluster.size**3)]])
+        best = self._best_of_cells(merged)
+        best = best[np.argsort(merged.length[best], kind="stable")]
+        return merged.taken(best[: max(1, MOST_PARTS // self.cluster.size**3)])
+
+    def _best_of_cells(self, parts: _Parts) -> Indices:
+        """Of the parts of each cell, which is what they take and where they end, the first of the shortest."""
+        cells = self.places.occupancies(parts.group) * len(self.states) + parts.end
+        order = np.lexsort((parts.length, cells))
+        return np.sort(order[np.flatnonzero(np.diff(cells[order], prepend=-2))])
 
     def _extended(self, used: int) -> Iterator[tuple[int, _Parts]]:
         """The parts of a level with one stage more, by the devices that they use."""
@@ -189,9 +194,10 @@ class _Planner:
         for first in range(0, len(row), ROWS):
             some = row[first : first + ROWS]
             extended = self._behind(level, rows[some], self.cuts[end[first : first + ROWS]], options.taken(some), used)
-            counts = options.devices[some]
+            kept = self._best_of_cells(extended)
+            counts = options.devices[some][kept]
             for count in np.unique(counts).tolist():
-                yield used + count, extended.taken(np.flatnonzero(counts == count))
+                yield used + count, extended.taken(kept[counts == count])
 
     def _worth(self, begin: Indices, options: Options, used: int) -> NDArray[np.bool_]:
         """
@@ -242,9 +248,11 @@ class _Planner:
     def _closing_of(self, number: int) -> tuple[int, float, float]:
         if number not in self.closings:
             group = self.places.groups[number]
-            rest = self._rest(group.taken)
-            reduce, transfer = self.cluster.all_reduce(rest), self.cluster.transfer(group.last, rest)
-            self.closings[number] = len(rest), reduce, transfer
+            if group.taken not in self.rests:
+                rest = self._rest(group.taken)
+                self.rests[group.taken] = len(rest), self.cluster.all_reduce(rest), self.cluster.place_of(rest)
+            count, reduce, machine = self.rests[group.taken]
+            self.closings[number] = count, reduce, self.cluster.transfers(group.last)[machine]
         return self.closings[number]
 
     def _rest(self, taken: Occupancy) -> Devices:

@@ -18,6 +18,17 @@ class Group:
     last: Devices
 
 
+@dataclass(frozen=True, slots=True)
+class _Placement:
+    """
+    Devices for a stage, the machine that they are on (-1: several), and seconds a byte of their all-reduce.
+    """
+
+    group: Group
+    machine: int
+    all_reduce: float
+
+
 def _names(kind: "type[Options]") -> list[str]:
     return [field.name for field in fields(kind)]
 
@@ -58,7 +69,7 @@ class Places:
         self._occupancies = [0]
         self._numbers: dict[Group, int] = {self.groups[0]: 0}
         self._options: dict[int, Options] = {}
-        self._placements: dict[Occupancy, list[tuple[Devices, Occupancy, float]]] = {}
+        self._placements: dict[Occupancy, list[_Placement]] = {}
 
     def options(self, group: int) -> Options:
         """All ways to go on from a group, for every number of devices."""
@@ -89,14 +100,13 @@ class Places:
     def _find(self, group: Group) -> Options:
         cluster = self.cluster
         rows: list[tuple[int, float, float, int]] = []
-        for devices, taken, all_reduce in self._placed(group.taken):
-            following = Group(taken, devices)
-            number = self._numbers.setdefault(following, len(self.groups))
+        transfers = cluster.transfers(group.last) if group.last else (0.0,) * (len(cluster.ends) + 1)
+        for placed in self._placed(group.taken):
+            number = self._numbers.setdefault(placed.group, len(self.groups))
             if number == len(self.groups):
-                self.groups.append(following)
-                self._occupancies.append(self._taken.setdefault(taken, len(self._taken)))
-            transfer = cluster.transfer(group.last, devices) if group.last else 0.0
-            rows.append((len(devices), all_reduce, transfer, number))
+                self.groups.append(placed.group)
+                self._occupancies.append(self._taken.setdefault(placed.group.taken, len(self._taken)))
+            rows.append((len(placed.group.last), placed.all_reduce, transfers[placed.machine], number))
         counts = np.array([row[0] for row in rows], np.intp)
         return Options(
             counts,
@@ -106,12 +116,11 @@ class Places:
             np.array([row[3] for row in rows], np.intp),
         )
 
-    def _placed(self, taken: Occupancy) -> list[tuple[Devices, Occupancy, float]]:
-        """Devices for a stage of every size, what is taken with them, and seconds a byte of their all-reduce."""
+    def _placed(self, taken: Occupancy) -> "list[_Placement]":
+        """Placements of a stage of every size."""
         if taken not in self._placements:
             self._placements[taken] = [
-                (devices, now, self.cluster.all_reduce(devices))
-                for count in range(1, self.cluster.size - sum(taken) + 1)
-                for devices, now in self.cluster.placements(taken, count, self._policies)
+                _Placement(Group(now, devices), self.cluster.place_of(devices), self.cluster.all_reduce(devices))
+                for devices, now in self.cluster.all_placements(taken, self._policies)
             ]
         return self._placements[taken]

@@ -72,7 +72,10 @@ def joined(describe: Callable[[int], str], expected: int | None = None) -> Gener
     watch.start()
     try:
         groups = distributed.PrefixStore("groups", store)
-        distributed.init_process_group(process.backend, store=groups, rank=rank, world_size=ranks)
+        # Bound to its device, NCCL makes the links of a group when the group is made, by all ranks together. Made at
+        # the first send, they would make ranks wait for each other in an order that no program was checked for.
+        bound = {"device_id": device} if gpus else {}
+        distributed.init_process_group(process.backend, store=groups, rank=rank, world_size=ranks, **bound)
         yield process
         distributed.barrier()
     except Exception as error:
