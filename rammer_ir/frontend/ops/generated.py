@@ -74,20 +74,6 @@ def number_range(node: Node, build: GraphBuilder) -> Value:
     return build.pointwise(known, node.output_shape(), body)
 
 
-@onnx_op("EyeLike", since=9)
-def eye_like(node: Node, build: GraphBuilder) -> Value:
-    """Ones on a diagonal, of another tensor's shape."""
-    operand, offset = node.input(0), node.integer("k", 0)
-    own = onnx.helper.np_dtype_to_tensor_dtype(operand.dtype)
-    element = _attribute_type(node, "dtype", int(own))
-
-    def body() -> SSAValue:
-        diagonal = scalars.add(index(0), scalars.constant(offset, i64))
-        return scalars.convert(scalars.compare("eq", index(1), diagonal), element)
-
-    return generated(build, operand.shape, element, body)
-
-
 _WINDOWS: Final = {
     "BlackmanWindow": (0.42, -0.5, 0.08),
     "HammingWindow": (25 / 46, -21 / 46),
