@@ -23,6 +23,7 @@ from rammer_ir.scheduling.program_checks import (
 )
 from rammer_ir.scheduling.program_form import ProgramForm, device_of, programs_of, read_program
 from rammer_ir.scheduling.proof import prove_launch
+from rammer_ir.scheduling.written_before import check_written
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,10 @@ class VerifyProgram(Pass):
     """
     Proves that every program does what its text order does, and fits its device; refuses it in one line if not.
 
-    Tasks are complete and placed on vEUs that exist. Waits are satisfied by earlier text, so that nothing deadlocks.
-    Conflicting accesses to the same bytes are ordered by happens-before, for all run-time lengths: inside a launch by
-    waits and barriers, between launches by the order that the program asks for. Counters and words are not reused.
+    Tasks are complete and placed on vEUs that exist, and read what was written before them. Waits are satisfied by
+    earlier text, so that nothing deadlocks. Conflicting accesses to the same bytes are ordered by happens-before, for
+    all run-time lengths: inside a launch by waits and barriers, between launches by the order that the program asks
+    for. Counters and words are not reused.
     Buffers that share bytes are not in use at the same time. vEUs, threads, registers and shared memory are within the
     device's.
     """
@@ -50,6 +52,7 @@ class VerifyProgram(Pass):
                 _check_bodies(form, launch, bodies)
             check_tasks(form)
             check_accesses(form)
+            check_written(form)
             check_pins(form)
             check_launch_order(form)
             check_arena(form)

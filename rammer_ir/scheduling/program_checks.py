@@ -15,7 +15,7 @@ from rammer_ir.scheduling.boxes import Integers
 from rammer_ir.scheduling.budget import PIN_ALIGNMENT, aligned
 from rammer_ir.scheduling.dependencies import find_unordered, happens_before
 from rammer_ir.scheduling.lifetimes import lifetimes
-from rammer_ir.scheduling.maps import periodicity
+from rammer_ir.scheduling.maps import evaluate, periodicity
 from rammer_ir.scheduling.memory_plan import find_overlap
 from rammer_ir.scheduling.program_form import (
     ProgramForm,
@@ -25,7 +25,6 @@ from rammer_ir.scheduling.program_form import (
     enclosing_loop,
     pin_of,
     shape_of,
-    task_boxes,
 )
 from rammer_ir.scheduling.stages import Stage, accesses_of, stage_order, stages_of
 
@@ -139,7 +138,11 @@ def _pins(launch: LaunchOp) -> Iterator[PinOp]:
 
 
 def check_pins(form: ProgramForm) -> None:
-    """Every task that reads a pinned weight finds what it reads on its vEU; raises VerificationError."""
+    """
+    Every task that reads a pinned weight has its box, and nothing else, on its vEU; raises VerificationError.
+
+    Bodies find a box from the beginning of what is pinned, densely: a part of a larger box lies elsewhere.
+    """
     for run in form.runs.values():
         for value, box, write in run.operands:
             pin = pin_of(value)
@@ -163,10 +166,10 @@ def _check_pin(run: RunForm, box: BoxAttr, pin: PinOp) -> None:
         raise VerificationError("a pinned weight is not read in another place each time", location=describe_op(run.op))
     first, last = enclosing_veus(pin)
     numbers = run.veus - first
-    has = task_boxes(pin.box, np.clip(numbers, 0, last - first - 1)[:, None], (), shape)
+    has = evaluate(pin.box.origin.data, np.clip(numbers, 0, last - first - 1)[:, None])
     for t in range(max((result.period for result in results), default=1)):
-        needs = task_boxes(box, run.points, [t] * box.origin.data.num_symbols, shape)
-        outside = np.any((needs.low < has.low) | (needs.high > has.high), axis=1) & ~needs.empty()
-        outside |= (numbers < 0) | (numbers >= last - first)
+        needs = evaluate(box.origin.data, run.points, [t] * box.origin.data.num_symbols)
+        outside = np.any(needs != has, axis=1) | (numbers < 0) | (numbers >= last - first)
+        outside |= box.sizes != pin.box.sizes
         if outside.any():
             raise VerificationError(f"{run.describe(int(outside.argmax()))} reads what is not pinned on its vEU")

@@ -64,11 +64,11 @@ def _accesses(form: ProgramForm, run: RunForm) -> Iterator[Access]:
         shape = shape_of(value)
         boxes = task_boxes(box, run.points, symbols, shape)
         if None in constants:
-            boxes = _wherever(boxes, box.origin.data.results, shape)
+            boxes = wherever(boxes, box.origin.data.results, shape)
         yield Access(memory, boxes, write)
 
 
-def _wherever(boxes: Boxes, origins: Sequence[AffineExpr], shape: Sequence[int]) -> Boxes:
+def wherever(boxes: Boxes, origins: Sequence[AffineExpr], shape: Sequence[int]) -> Boxes:
     """The boxes as wide as their tensor where a symbol says where they are."""
     low, high = boxes.low.copy(), boxes.high.copy()
     for dim, origin in enumerate(origins):

@@ -557,3 +557,45 @@ vdevice.program @main on @d inputs 1 names ["x", "y"] arena 256 {
     vdevice.run @blur tasks [0, 4] place affine_map<(i) -> (i mod 2)> ins(%x : memref<32xf32>) outs(%y : memref<32xf32>)
   }
 }
+
+// -----
+
+// A part of what is read is not written by anything before it.
+// CHECK: @blur[2] (vEU 0, {{.*}}) reads buffer %b, of which nothing before it writes 1 elements
+vdevice.device @d kind "host" veus 2 threads 1 shared 65536 registers 0
+rtask.kernel @copy grid [3] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
+^bb0(%i: index, %x: tensor<32xf32>, %y: tensor<32xf32>):
+  rtask.yield %y : tensor<32xf32>
+}
+rtask.kernel @blur grid [4] reads [#rtask.box<(i) -> (i * 8 - 1) by [10]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
+^bb0(%i: index, %x: tensor<32xf32>, %y: tensor<32xf32>):
+  rtask.yield %y : tensor<32xf32>
+}
+vdevice.program @main on @d inputs 1 names ["x", "y"] arena 256 {
+^bb0(%x: memref<32xf32>, %y: memref<32xf32>):
+  %b = vdevice.buffer offset 0 : memref<32xf32, "global">
+  vdevice.launch veus 2 threads 1 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 {
+    vdevice.run @copy tasks [0, 3] place affine_map<(i) -> (i mod 2)> ins(%x : memref<32xf32>) outs(%b : memref<32xf32, "global">)
+    vdevice.barrier
+    vdevice.run @blur tasks [0, 4] place affine_map<(i) -> (i mod 2)> ins(%b : memref<32xf32, "global">) outs(%y : memref<32xf32>)
+  }
+}
+
+// -----
+
+// More is pinned than a task wants: bodies find a box only at the beginning of what is pinned.
+// CHECK: @take[0] (vEU 0, {{.*}}) reads what is not pinned on its vEU
+vdevice.device @d kind "host" veus 2 threads 1 shared 65536 registers 0
+rop.weight @w : tensor<32xf32> hash "0"
+rtask.kernel @take grid [2] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
+^bb0(%i: index, %x: tensor<32xf32>, %y: tensor<32xf32>):
+  rtask.yield %y : tensor<32xf32>
+}
+vdevice.program @main on @d inputs 0 names ["y"] arena 0 {
+^bb0(%y: memref<32xf32>):
+  %w = vdevice.weight @w : memref<32xf32, "weights">
+  vdevice.launch veus 2 threads 1 service 0 ring 0 x 0 scratch 0 pinned 64 registers 0 {
+    %p = vdevice.pin %w box <(p) -> (0) by [16]> : memref<32xf32, "weights"> -> memref<16xf32, "pinned">
+    vdevice.run @take tasks [0, 2] place affine_map<(i) -> (i)> ins(%p : memref<16xf32, "pinned">) outs(%y : memref<32xf32>)
+  }
+}

@@ -1,0 +1,1 @@
+"""Programs of the `vdevice` level run in any order that their waits allow, not in text order alone."""
