@@ -99,5 +99,5 @@ def test_limits_and_wrong_arguments() -> None:
     with pytest.raises(InvalidInputError, match="no program @other"):
         Interleavings(parse_module(new_context(), CHAIN), entry="other")
     runs = chain("(0, 1, 8)", "(0, 1, 9)")
-    with pytest.raises(StuckError, match="deadlock: .* vEUs cannot go on, one is at @increment"):
+    with pytest.raises(StuckError, match=r"deadlock: .* vEUs cannot go on, one is at @increment"):
         runs.run(text_order, runs.terms())
