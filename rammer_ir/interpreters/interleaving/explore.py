@@ -158,10 +158,12 @@ class _StampMemory:
 def _meets(first: Sequence[NDArray[np.int64]], second: Sequence[NDArray[np.int64]]) -> NDArray[np.bool_]:
     """Which lists of cells have one in common; entry [i, j] for list i of the first and j of the second."""
     count = 1 + max((int(cells[-1]) for cells in [*first, *second] if len(cells)), default=0)
-    table = np.zeros((len(second), count), np.float32)
-    for row, cells in zip(table, second, strict=True):
-        row[cells] = 1
-    other = np.zeros((len(first), count), np.float32)
-    for row, cells in zip(other, first, strict=True):
-        row[cells] = 1
-    return other @ table.T > 0
+    ones, others = ([_bits(cells, count) for cells in lists] for lists in (first, second))
+    return np.array([[bool(one & other) for other in others] for one in ones], np.bool_).reshape(len(ones), -1)
+
+
+def _bits(cells: NDArray[np.int64], count: int) -> int:
+    """A set of cells as the bits of a number."""
+    mask = np.zeros(count, np.bool_)
+    mask[cells] = True
+    return int.from_bytes(np.packbits(mask).tobytes())

@@ -19,6 +19,9 @@ from rammer_ir.passes.vdevice.verify_program import VerifyProgram
 from rammer_ir.scheduling.program_form import programs_of
 from rammer_ir.testing.mutants.sites import Mutation, Surgery
 
+FEW_STATES = 150
+"""A program with no more is explored at once; a race makes more, and is found sooner by a search."""
+
 MOST_STATES = 1_500
 """Programs with more are not explored, but searched."""
 
@@ -63,6 +66,7 @@ class Subject:
             op.erase()
         self._program = next(programs_of(self._module))
         self._prove()
+        self._seen = {str(self._program)}
         self._originals = [Interleavings(self._module, chosen, self._entry) for chosen in lengths]
         self._expected = [original.reference() for original in self._originals]
         for original in self._originals:
@@ -75,11 +79,17 @@ class Subject:
         return max(len(original.tasks.tasks) for original in self._originals)
 
     def judge(self, name: str, mutation: Mutation, seed: int) -> Verdict | None:
-        """A mutant's verdict; None where the mutation finds nothing to change, or what it makes is no program."""
+        """
+        A mutant's verdict.
+
+        None where the mutation finds nothing to change, where what it makes is no program, or was judged before.
+        """
         mutant = self._program.clone()
         change = mutation(Surgery(mutant, np.random.default_rng(seed)))
-        if change is None:
+        text = str(mutant)
+        if change is None or text in self._seen:
             return None
+        self._seen.add(text)
         with self._instead(mutant):
             try:
                 mutant.verify()
@@ -132,9 +142,12 @@ class Subject:
 
 def _search(runs: Interleavings, seed: int) -> tuple[Finding | None, bool]:
     """The first order that does not do what the text does, and whether all were looked at."""
-    quick = runs.search(seed, runs=2, delays=8)
-    if quick is not None:
-        return quick, False
+    try:
+        return runs.explore(FEW_STATES), True
+    except TooManyStatesError:
+        found = runs.search(seed, runs=2, delays=8)
+    if found is not None:
+        return found, False
     try:
         return runs.explore(MOST_STATES), True
     except TooManyStatesError:
