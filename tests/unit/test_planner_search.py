@@ -431,17 +431,3 @@ def _phases_of_two(
         cluster.all_reduce(rest) * (float(states.parameters[-1]) - parameters),
     ]
     return float(phase_length(np.array(forwards), np.array(backwards), np.array(reduced), micro_batches))
-
-
-# Table 4 of the paper: its shapes on two machines of eight.
-@needs_profiles
-@pytest.mark.parametrize(
-    ("file", "profile_batch", "global_batch", "replicas"),
-    [
-        ("hpgo/resnet50__graph.txt", 128, 2048, [16]),
-        ("hpgo/bert_48__graph.txt", 2, 64, [8, 8]),
-    ],
-)
-def test_published_plans(file: str, profile_batch: int, global_batch: int, replicas: list[int]) -> None:
-    found = plan(PROFILES / file, profile_batch, global_batch, (8, 16), policy="dapple")
-    assert [stage.replicas for stage in found.stages] == replicas
