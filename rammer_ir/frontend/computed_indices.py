@@ -59,10 +59,28 @@ def is_within(index: SSAValue, extent: int) -> SSAValue:
     return arith.CmpiOp(index, index_constant(extent), "ult").result
 
 
+def quotient(index: SSAValue, divisor: int) -> SSAValue:
+    """The quotient of an index that is not negative."""
+    return arith.DivUIOp(index, index_constant(divisor)).result
+
+
+def remainder(index: SSAValue, divisor: int) -> SSAValue:
+    """The remainder of an index that is not negative."""
+    return arith.RemUIOp(index, index_constant(divisor)).result
+
+
 def delinearized_index(position: SSAValue, extents: Sequence[int]) -> list[SSAValue]:
     """The index at a row-major position that is not negative; the first part is not reduced by its extent."""
     indices: list[SSAValue] = []
     for extent in reversed(extents[1:]):
-        indices.append(arith.RemUIOp(position, index_constant(extent)).result)
-        position = arith.DivUIOp(position, index_constant(extent)).result
+        indices.append(remainder(position, extent))
+        position = quotient(position, extent)
     return [position, *reversed(indices)] if extents else []
+
+
+def linearized_index(indices: Sequence[SSAValue], extents: Sequence[int]) -> SSAValue:
+    """The row-major position of an index."""
+    position = index_constant(0)
+    for index, extent in zip(indices, extents, strict=True):
+        position = scalars.add(scalars.multiply(position, index_constant(extent)), index)
+    return position

@@ -2,14 +2,13 @@
 
 from math import isqrt
 
-from xdsl.dialects import arith
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import SSAValue
 from xdsl.ir.affine import AffineExpr
 
 from rammer_ir.dialects.rop import Combiner
 from rammer_ir.frontend import scalars
-from rammer_ir.frontend.computed_indices import index_constant, loop_index
+from rammer_ir.frontend.computed_indices import loop_index, remainder
 from rammer_ir.frontend.generics import Read, Write
 from rammer_ir.frontend.graph_builder import GraphBuilder
 from rammer_ir.frontend.indices import loop_dims
@@ -77,7 +76,7 @@ def _in_blocks(
     )
 
     def body(element: SSAValue) -> SSAValue:
-        here = arith.RemUIOp(loop_index(axis), index_constant(size)).result
+        here = remainder(loop_index(axis), size)
         counts = scalars.compare("lt" if is_exclusive else "le", loop_index(rank), here)
         return scalars.select(counts, element, scalars.constant(_neutral(combiner), element.type))
 

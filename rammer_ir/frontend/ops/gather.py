@@ -1,5 +1,7 @@
 """Gathers: elements of a tensor at indices that another tensor holds."""
 
+from math import prod
+
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import TensorType
@@ -112,3 +114,19 @@ def gather_nd(node: Node, build: GraphBuilder) -> Value:
     whole = build.read(indices)
     reads = [Read(whole, [*loop_dims(outer), AffineExpr.constant(part)]) for part in range(depth)]
     return build.generic(shape, reads, [Write(TensorType(data.element_type, shape), loop_dims(len(shape)))], body)[0]
+
+
+@onnx_op("Compress", since=9)
+def compress(node: Node, build: GraphBuilder) -> Value:
+    """The slices of a dimension, or the elements in row-major order, for which a known condition is true."""
+    operand = node.input(0)
+    condition = node.optional_constant(1, "condition")
+    if condition is None:
+        raise node.error("lacks a condition")
+    if not node.has("axis"):
+        operand = reshaped(build, operand, (prod(operand.shape),))
+    axis = node.axis("axis", 0, operand.rank)
+    positions = np.flatnonzero(condition).astype(np.int64)
+    if not len(positions) or positions[-1] >= operand.shape[axis]:
+        raise node.error(f"takes {len(positions)} of {operand.shape[axis]} elements, which is not supported")
+    return taken(build, operand, axis, positions)

@@ -15,6 +15,7 @@ from rammer_ir.frontend.generics import Read, Write
 from rammer_ir.frontend.graph_builder import GraphBuilder
 from rammer_ir.frontend.indices import loop_dims
 from rammer_ir.frontend.node import Node
+from rammer_ir.frontend.ops.pooled_positions import greatest_positions
 from rammer_ir.frontend.ops.windows import Window, sliding_windows
 from rammer_ir.frontend.registry import onnx_op
 from rammer_ir.frontend.value import Value
@@ -55,11 +56,15 @@ def lowest(value: Value) -> float:
 
 
 @onnx_op("MaxPool", since=1)
-def max_pool(node: Node, build: GraphBuilder) -> Value:
-    """The greatest element of every window; padding counts as the lowest number."""
-    node.refuse_outputs_from(1)
+def max_pool(node: Node, build: GraphBuilder) -> list[Value]:
+    """The greatest element of every window, and where it is; padding counts as the lowest number."""
     operand = node.input(0)
-    return _pooled(build, operand, _windows(node, operand), Combiner.MAXIMUM, lowest(operand))
+    windows = _windows(node, operand)
+    greatest = _pooled(build, operand, windows, Combiner.MAXIMUM, lowest(operand))
+    if not node.is_used(1):
+        return [greatest]
+    by_columns = node.integer("storage_order", 0) != 0
+    return [greatest, greatest_positions(build, operand, windows, greatest, by_columns=by_columns)]
 
 
 @onnx_op("AveragePool", since=7)

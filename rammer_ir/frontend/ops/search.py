@@ -10,7 +10,14 @@ from xdsl.ir.affine import AffineExpr
 
 from rammer_ir.dialects.rop import Combiner
 from rammer_ir.frontend import scalars
-from rammer_ir.frontend.computed_indices import as_index, as_integer, extract, index_constant, loop_index, loop_indices
+from rammer_ir.frontend.computed_indices import (
+    as_index,
+    as_integer,
+    extract,
+    linearized_index,
+    loop_index,
+    loop_indices,
+)
 from rammer_ir.frontend.generics import Read, Write
 from rammer_ir.frontend.graph_builder import GraphBuilder
 from rammer_ir.frontend.indices import loop_dims
@@ -47,7 +54,7 @@ def _extreme_position(
     shape = [1 if dim in axes else extent for dim, extent in enumerate(operand.shape)]
 
     def body(element: SSAValue, found: SSAValue) -> SSAValue:
-        place = as_integer(_row_major(axes, operand.shape), i32)
+        place = _position(axes, operand)
         other = scalars.constant(-1 if is_last else _BEHIND_ALL, i32)
         return scalars.select(_same(element, found), place, other)
 
@@ -58,12 +65,10 @@ def _extreme_position(
     return build.generic(operand.shape, reads, [write], body)[0]
 
 
-def _row_major(axes: Sequence[int], shape: Sequence[int]) -> SSAValue:
-    """The position of the current element among those that differ in some dimensions."""
-    position = index_constant(0)
-    for axis in axes:
-        position = scalars.add(scalars.multiply(position, index_constant(shape[axis])), loop_index(axis))
-    return position
+def _position(axes: Sequence[int], operand: Value) -> SSAValue:
+    """The row-major position, as i32, of the current element among those that differ in some dimensions."""
+    extents = [operand.shape[axis] for axis in axes]
+    return as_integer(linearized_index([loop_index(axis) for axis in axes], extents), i32)
 
 
 def _same(left: SSAValue, right: SSAValue) -> SSAValue:
@@ -87,7 +92,7 @@ def hardmax(node: Node, build: GraphBuilder) -> Value:
     position = _extreme_position(build, operand, axes, Combiner.MAXIMUM, is_last=False)
 
     def body(place: SSAValue) -> SSAValue:
-        here = scalars.compare("eq", as_integer(_row_major(axes, operand.shape), i32), place)
+        here = scalars.compare("eq", _position(axes, operand), place)
         return scalars.select(here, *(scalars.constant(number, operand.element_type) for number in (1, 0)))
 
     return build.pointwise([position], operand.shape, body, operand.element_type)
