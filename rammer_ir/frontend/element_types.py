@@ -130,6 +130,12 @@ def integer_width(element: Attribute) -> int:
     return 0 if integer is None else integer.width.data
 
 
+def integer_range(element: Attribute) -> tuple[int, int]:
+    """The least and the greatest number of an integer type."""
+    width = integer_width(element)
+    return (0, (1 << width) - 1) if is_unsigned(element) else (-(1 << width - 1), (1 << width - 1) - 1)
+
+
 def tensor_type(dtype: DType, shape: tuple[int, ...], what: str) -> TensorType[Attribute]:
     """The IR's type of a tensor; raises as `element_type` does."""
     return TensorType(element_type(dtype, what), shape)

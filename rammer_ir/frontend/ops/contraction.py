@@ -34,8 +34,12 @@ def contract(
 
 @onnx_op("MatMul", since=1)
 def matmul(node: Node, build: GraphBuilder) -> Value:
-    """NumPy's matmul: products of the last two dimensions, the others broadcast; vectors are one row or column."""
-    lhs, rhs = node.input(0), node.input(1)
+    """NumPy's matmul."""
+    return matrix_product(node, build, node.input(0), node.input(1))
+
+
+def matrix_product(node: Node, build: GraphBuilder, lhs: Value, rhs: Value) -> Value:
+    """Products of the last two dimensions, the others broadcast; vectors are one row or column."""
     if lhs.rank == 0 or rhs.rank == 0:
         raise node.error("needs inputs of at least one dimension")
     if lhs.shape[-1] != rhs.shape[max(rhs.rank - 2, 0)]:

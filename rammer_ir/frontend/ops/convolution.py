@@ -37,7 +37,13 @@ def conv(node: Node, build: GraphBuilder) -> Value:
     The loops are n, group, output channel of the group, spatial outputs, input channel of the group, kernel taps;
     with one group, the group's loop is left out, as are channels and taps of which there is one.
     """
-    operand, filters, bias = node.input(0), node.input(1), node.optional_input(2)
+    bias = node.optional_input(2)
+    result = convolution(node, build, node.input(0), node.input(1))
+    return result if bias is None else biased(node, build, result, bias)
+
+
+def convolution(node: Node, build: GraphBuilder, operand: Value, filters: Value) -> Value:
+    """The convolution that the node's attributes say."""
     groups, shape = node.integer("group", 1), node.output_shape()
     if operand.rank < 3 or filters.rank != operand.rank:
         raise node.error(f"needs tensors of the same three or more dimensions, not {operand.rank} and {filters.rank}")
@@ -46,9 +52,12 @@ def conv(node: Node, build: GraphBuilder) -> Value:
     kernel = node.integers_or("kernel_shape", filters.shape[2:])
     if kernel != filters.shape[2:]:
         raise node.error(f"has kernel_shape {list(kernel)} but filters {list(filters.shape)}")
-    result = _convolved(node, build, operand, filters, groups, shape)
-    if bias is None:
-        return result
+    return _convolved(node, build, operand, filters, groups, shape)
+
+
+def biased(node: Node, build: GraphBuilder, result: Value, bias: Value) -> Value:
+    """The convolution with a number added for each channel."""
+    shape = result.shape
     if bias.shape != (shape[1],):
         raise node.error(f"has a bias of shape {list(bias.shape)} for {shape[1]} channels")
     dims = loop_dims(len(shape))
