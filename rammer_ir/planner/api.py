@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from rammer_ir.errors import InvalidInputError
-from rammer_ir.planner.best import Problem, plan_best
+from rammer_ir.planner.best import plan_best
 from rammer_ir.planner.cluster import Cluster
 from rammer_ir.planner.dapple import plan_dapple
 from rammer_ir.planner.data_parallel import data_parallel
@@ -18,6 +18,7 @@ from rammer_ir.planner.hpgo import plan_hpgo
 from rammer_ir.planner.latency import Candidate, recomputed, stage_compute
 from rammer_ir.planner.memory import MemoryModel, plan_memory
 from rammer_ir.planner.plan import Estimate, Plan
+from rammer_ir.planner.problem import Problem
 from rammer_ir.planner.profile import read_profile
 from rammer_ir.planner.simulator import simulated_length, warmup_depths
 from rammer_ir.planner.states import States, model_states

@@ -65,6 +65,8 @@ def joined(describe: Callable[[int], str], expected: int | None = None) -> Gener
     gpus = has_gpus(int(os.environ.get("LOCAL_WORLD_SIZE", ranks)))
     device = torch.device("cuda", local) if gpus else torch.device("cpu")
     if gpus:
+        # A kernel that waits for another rank must not hold up what comes from other streams: each has its own queue.
+        os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "32")
         torch.cuda.set_device(device)
     process = Process(rank, ranks, device, "nccl" if gpus else "gloo")
     store, _, _ = next(distributed.rendezvous("env://", rank, ranks, timeout=FIRST_CONTACT))

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from rammer_ir.errors import InvalidInputError
 from rammer_ir.planner import Plan, Request, plan, plan_sweep
-from rammer_ir.planner.best import Problem, plan_best
+from rammer_ir.planner.best import plan_best
 from rammer_ir.planner.cluster import POLICIES, Cluster, Devices, Occupancy
 from rammer_ir.planner.dapple import phase_length, plan_dapple
 from rammer_ir.planner.data_parallel import data_parallel
 from rammer_ir.planner.hpgo import plan_hpgo
 from rammer_ir.planner.memory import MemoryModel
+from rammer_ir.planner.problem import Problem
 from rammer_ir.planner.profile import read_profile
 from rammer_ir.planner.states import States, model_states
 
