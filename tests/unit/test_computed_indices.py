@@ -15,25 +15,11 @@ from rammer_ir.errors import UnsupportedModelError
 from rammer_ir.frontend.onnx_importer import import_model
 from rammer_ir.interpreters.kernel_check import check_kernel
 from rammer_ir.interpreters.module import run_module
-from rammer_ir.runtime.cuda.build import build
 from rammer_ir.testing.lowered_models import lower_model
 from rammer_ir.testing.onnx_models import check_import, graph_model, node_model, run_imported
 
 GPU = "set-device{device=h100 veus=3},base"
 HOST = "set-device{device=host veus=3},persistent"
-
-
-class MemoryCache:
-    """Compiled code of this test."""
-
-    def __init__(self) -> None:
-        self.entries: dict[str, bytes] = {}
-
-    def get(self, key: str) -> bytes | None:
-        return self.entries.get(key)
-
-    def put(self, key: str, data: bytes) -> None:
-        self.entries[key] = data
 
 
 def normal(*shape: int, dtype: Any = np.float32) -> NDArray[Any]:
@@ -123,10 +109,3 @@ def test_bodies_do_what_regions_say(pipeline: str) -> None:
     (result,) = run_module(lowered.module, inputs, {})
     expected = np.tanh(inputs["table"][inputs["i"]] + inputs["bias"])
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
-
-
-def test_bodies_compile_for_a_gpu() -> None:
-    inputs = {"x": normal(40, 64), "i": np.zeros((5,), np.int64)}
-    image, _ = lower_model(node_model("Gather", inputs), "set-device{device=h100},persistent").encode()
-    built = build(image, "sm_90a", MemoryCache())
-    assert {body.name for body in image.bodies} <= set(built.functions)

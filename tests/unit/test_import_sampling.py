@@ -114,7 +114,7 @@ def test_rotary_embedding(interleaved: int, turned: int, has_steps: bool, heads:
     }
     if has_steps:
         inputs["steps"] = np.random.default_rng(0).integers(0, 10, (2, 5))
-    attributes = {"interleaved": interleaved, "rotary_embedding_dim": turned, "num_heads": heads}
+    attributes: dict[str, Any] = {"interleaved": interleaved, "rotary_embedding_dim": turned, "num_heads": heads}
     check(node_model("RotaryEmbedding", inputs, opset=23, **attributes), inputs)
 
 
@@ -167,7 +167,7 @@ def test_columns_to_image(strides: tuple[int, int], dilations: tuple[int, int], 
     blocks = (image + np.reshape(pads, (2, 2)).sum(0) - np.array(dilations) * (block - 1) - 1) // np.array(strides) + 1
     inputs: Arrays = {"x": normal(2, 12, int(blocks.prod()))}
     constants = {"image": image, "block": block}
-    attributes = {"strides": list(strides), "dilations": list(dilations), "pads": list(pads)}
+    attributes: dict[str, Any] = {"strides": list(strides), "dilations": list(dilations), "pads": list(pads)}
     check(node_model("Col2Im", inputs, constants=constants, opset=18, **attributes), inputs)
 
 
@@ -192,7 +192,7 @@ def test_counts_of_words(mode: str, skip: int) -> None:
 def test_compress_by_a_known_condition(axis: int | None) -> None:
     x = normal(3, 4)
     condition = np.array([False, True, True])
-    attributes = {} if axis is None else {"axis": axis}
+    attributes: dict[str, Any] = {} if axis is None else {"axis": axis}
     model = node_model("Compress", {"x": x}, constants={"c": condition}, **attributes)
     (result,) = run_imported(import_model(model), {"x": x})
     np.testing.assert_array_equal(result, np.compress(condition, x, axis))
