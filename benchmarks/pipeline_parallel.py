@@ -74,9 +74,11 @@ def measure_profiles(process: Process, spec: str, batches: Sequence[int]) -> dic
     """The model's states by batch size, as rank 0 measures them."""
     found: dict[int, str] = {}
     if process.rank == 0:
+        model = load_model(spec)
         for batch in batches:
-            found[batch] = profile_text(measure_model(load_model(spec), batch, process.device).profile)
-            release()
+            found[batch] = profile_text(measure_model(model, batch, process.device).profile)
+        del model
+        release()
     return {batch: model_states(parse_profile(text)) for batch, text in share(process, found).items()}
 
 
@@ -119,13 +121,13 @@ def merged(plan: Candidate, batch: int) -> Candidate:
 
 
 def even_plan(states: States, processes: int, batch: int) -> Candidate:
-    """Two stages of half of the devices each, cut where they take as long, and as many micro-batches as give a row."""
+    """Two stages of half of the devices each, cut where they take as long, and four micro-batches if there are rows."""
     half = processes // 2
     cuts = [cut for cut in range(len(states) - 1) if states.precedes[-1, cut]]
     middle = min(cuts, key=lambda cut: abs(2 * states.compute[cut] - states.compute[-1]))
     devices = tuple(range(half)), tuple(range(half, 2 * half))
     stages = Stage(0, middle, half, devices[0]), Stage(middle + 1, len(states) - 1, half, devices[1])
-    return Candidate(1.0, stages, 1, max(2, min(8, batch // half)))
+    return Candidate(1.0, stages, 1, max(2, min(4, batch // half)))
 
 
 def timed(process: Process, step: Callable[[], Any], steps: int) -> float:
