@@ -13,6 +13,8 @@ from rammer_ir.runtime.program_image import Binding, ProgramImage
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from rammer_ir.runtime.trace import Trace
+
 
 class Program:
     """
@@ -59,6 +61,22 @@ class Program:
     def measure(self, inputs: Mapping[str, object], *, runs: int = 100, warmup: int = 10) -> Measurement:
         """Time `runs` runs on the same inputs, after `warmup` that do not count."""
         return self.loaded.measure(inputs, runs=runs, warmup=warmup)
+
+    def trace(self, inputs: Mapping[str, object]) -> "Trace":
+        """
+        What every vEU does when in one run, after one to warm up: arrays of starts and ends, by a calibrated clock.
+
+        The dispatcher is built again, with records; the program itself has none. Raises what `run` raises, and
+        MissingCompilerError where there is no C++ compiler for a program on the CPU.
+        """
+        from rammer_ir.runtime.selection import load_traced, select_target
+
+        traced = load_traced(self.compiled.image, self.compiled.weights, select_target(self.device))
+        try:
+            traced.trace(inputs)
+            return traced.trace(inputs)
+        finally:
+            traced.close()
 
     def save(self, path: str | Path, *, keep_ir: bool = False) -> None:
         """

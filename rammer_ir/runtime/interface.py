@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from rammer_ir.runtime.trace import Trace
+
 
 class ByteCache(Protocol):
     """A store of compiled code by key; :class:`rammer_ir.runtime.cache.CompileCache` keeps it on disk."""
@@ -37,6 +39,18 @@ class Measurement:
     @property
     def best(self) -> float:
         return min(self.seconds)
+
+
+class TracedProgram(Protocol):
+    """A loaded program whose vEUs record what they do when."""
+
+    def trace(self, inputs: Mapping[str, object]) -> "Trace":
+        """The records of one run; raises what `LoadedProgram.run` raises."""
+        ...
+
+    def close(self) -> None:
+        """Free threads and memory; the program cannot be run afterwards."""
+        ...
 
 
 class LoadedProgram(Protocol):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rammer_ir.errors import DeviceError, InvalidInputError
-from rammer_ir.runtime.interface import LoadedProgram
+from rammer_ir.runtime.interface import LoadedProgram, TracedProgram
 from rammer_ir.runtime.machine_code import MachineCode
 from rammer_ir.runtime.program_image import ProgramImage
 
@@ -129,6 +129,20 @@ def load_program(
     Raises CompileError (MissingCompilerError on a CPU), DeviceError, VerificationError if the image is not well-formed.
     """
     return _load_cuda(image, weights, target, codes) if target.kind == "cuda" else _load_host(image, weights, codes)
+
+
+def load_traced(image: ProgramImage, weights: "NDArray[np.uint8]", target: Target) -> TracedProgram:
+    """The image, built so that its vEUs record what they do when, and loaded; raises what `load_program` raises."""
+    from rammer_ir.runtime.cache import CompileCache
+
+    if target.kind == "cuda":
+        from rammer_ir.runtime.cuda.driver import Device
+        from rammer_ir.runtime.cuda.program import CudaProgram
+
+        return CudaProgram(image, weights, device=Device(target.ordinal or 0), cache=CompileCache(), traced=True)
+    from rammer_ir.runtime.host.program import HostProgram
+
+    return HostProgram(image, weights, cache=CompileCache(), traced=True)
 
 
 def _load_cuda(

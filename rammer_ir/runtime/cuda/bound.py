@@ -47,6 +47,11 @@ class BoundProgram:
         # The pinned space has no address in global memory.
         self._spaces: Final = [parts.arena.address, parts.weights.address, 0, *addresses]
 
+    @property
+    def scalars(self) -> tuple[int, ...]:
+        """The run-time integers of the program, in order."""
+        return self._scalars
+
     def submit(self) -> None:
         """Enqueue one run; does not wait for it."""
         self._parts.launcher.submit(self._spaces, self._scalars, self._parts.stream)

@@ -44,28 +44,30 @@ class KernelPlan:
     requests: tuple[CompileRequest, ...]
 
 
-def build(image: ProgramImage, architecture: str, cache: ByteCache | None = None) -> BuiltProgram:
+def build(
+    image: ProgramImage, architecture: str, cache: ByteCache | None = None, *, traced: bool = False
+) -> BuiltProgram:
     """
-    Compile and link the kernels of `image`; needs no GPU.
+    Compile and link the kernels of `image`; needs no GPU. If it is `traced`, vEUs record what they do when.
 
     Launches that agree in threads, registers and ring share a kernel. Raises CompileError, and VerificationError if the
     image breaks a rule of this runtime.
     """
-    plans = kernel_plans(image, architecture)
+    plans = kernel_plans(image, architecture, traced=traced)
     compiled = _compile_all([request for plan in plans for request in plan.requests], cache)
     kernels = tuple(_link(image, plan, compiled, architecture, cache) for plan in plans)
     functions = {function.name: function for result in compiled.values() for function in result.functions}
     return BuiltProgram(architecture, kernels, functions)
 
 
-def kernel_plans(image: ProgramImage, architecture: str) -> list[KernelPlan]:
+def kernel_plans(image: ProgramImage, architecture: str, *, traced: bool = False) -> list[KernelPlan]:
     """
     The kernels of `image`, and the texts to compile for each; needs no compiler.
 
     Raises VerificationError if the image breaks a rule of this runtime.
     """
     check_image(image)
-    return [_plan(image, group, architecture) for group in _groups(image.launches)]
+    return [_plan(image, group, architecture, traced=traced) for group in _groups(image.launches)]
 
 
 def _groups(launches: tuple[LaunchImage, ...]) -> list[list[int]]:
@@ -76,12 +78,12 @@ def _groups(launches: tuple[LaunchImage, ...]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _plan(image: ProgramImage, numbers: list[int], architecture: str) -> KernelPlan:
+def _plan(image: ProgramImage, numbers: list[int], architecture: str, *, traced: bool) -> KernelPlan:
     launches = [image.launches[number] for number in numbers]
     shape = geometry(image, launches)
     used = {number for launch in launches for number in bodies_in_use(image, launch)}
     bodies = [(number, image.bodies[number]) for number in sorted(used)]
-    requests = [dispatcher_request(bodies, shape, architecture)]
+    requests = [dispatcher_request(bodies, shape, architecture, traced=traced)]
     requests += [body_request(body, shape, architecture) for _, body in bodies]
     return KernelPlan(tuple(numbers), shape, tuple(requests))
 

@@ -17,6 +17,7 @@ _HEADERS: Final = (
     PRELUDE,
     "dispatcher_layout.cuh",
     "stream_walker.cuh",
+    "trace.cuh",
     "compute_role.cuh",
     "service_role.cuh",
     _DISPATCHER,
@@ -54,13 +55,19 @@ def body_request(body: Body, geometry: Geometry, architecture: str) -> CompileRe
     )
 
 
-def dispatcher_request(bodies: Sequence[tuple[int, Body]], geometry: Geometry, architecture: str) -> CompileRequest:
-    """How to compile the kernel that calls `bodies`, given with their numbers in the program."""
+def dispatcher_request(
+    bodies: Sequence[tuple[int, Body]], geometry: Geometry, architecture: str, *, traced: bool = False
+) -> CompileRequest:
+    """
+    How to compile the kernel that calls `bodies`, given with their numbers in the program.
+
+    If it is `traced`, vEUs record what they do when.
+    """
     return CompileRequest(
         name="dispatcher",
         source=dispatcher_source(bodies),
         headers={name: header(name) for name in _HEADERS},
-        definitions=_definitions(geometry),
+        definitions=_definitions(geometry) | ({"RAMMER_TRACE": 1} if traced else {}),
         architecture=architecture,
         registers=geometry.registers,
     )

@@ -18,6 +18,8 @@ from rammer_ir.runtime.launch_graph import LaunchNode, launch_graph, launch_orde
 from rammer_ir.runtime.program_image import INSTRUCTION_WORDS, LaunchImage, ProgramImage
 
 _CONTROL_BYTES: Final = 256
+_TRACE_OFFSET: Final = 16
+"""Of `trace` and `trace_capacity` in `rammer::Control`."""
 
 
 class Launcher:
@@ -75,6 +77,18 @@ class Launcher:
             self._loaded(node.launch).add_to(graph, node)
         graph.instantiate()
         return graph
+
+    def record_into(self, places: Sequence[tuple[int, int]], stream: Any) -> None:
+        """
+        Have traced kernels record from now on: for every launch an address, 0 for nowhere, and the records of a vEU.
+
+        The device's context must be current.
+        """
+        for number, place in enumerate(places):
+            data = np.array(place, np.uint64)
+            address = self._control.address + number * _CONTROL_BYTES + _TRACE_OFFSET
+            self._device.driver.cuMemcpyHtoDAsync(address, data.ctypes.data, data.nbytes, stream)
+            self._device.driver.cuStreamSynchronize(stream)
 
     def failure(self) -> FailureRecord | None:
         """What failed, once all that was submitted has ended."""

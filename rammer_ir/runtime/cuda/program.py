@@ -17,8 +17,10 @@ from rammer_ir.runtime.cuda.driver import Device
 from rammer_ir.runtime.cuda.launcher import Launcher
 from rammer_ir.runtime.cuda.memory import DeviceMemory
 from rammer_ir.runtime.cuda.timing import DeviceTimer
+from rammer_ir.runtime.cuda.trace import TraceMemory
 from rammer_ir.runtime.interface import ByteCache, Measurement
 from rammer_ir.runtime.program_image import ProgramImage
+from rammer_ir.runtime.trace import Trace, trace_of
 
 
 class CudaProgram:
@@ -26,8 +28,8 @@ class CudaProgram:
     A program image, compiled and ready to run on one CUDA device; a :class:`LoadedProgram`.
 
     `weights` holds `image.weight_bytes` bytes and is copied to the device. `built` are the kernels, where they were
-    compiled before. A wait of the program that takes longer than
-    `timeout_seconds` ends the run. With `poison`, the arena and the outputs hold NaN until the program writes them.
+    compiled before. A wait of the program that takes longer than `timeout_seconds` ends the run. With `poison`, the
+    arena and the outputs hold NaN until the program writes them. With `traced`, vEUs record what they do when.
     Raises CompileError, DeviceError if the device is too small for the program, InvalidInputError if `weights` are too
     short, VerificationError if the image is not well-formed.
     """
@@ -42,11 +44,12 @@ class CudaProgram:
         built: BuiltProgram | None = None,
         timeout_seconds: float = 10.0,
         poison: bool = False,
+        traced: bool = False,
     ):
         self.image: Final = image
         self.device: Final = Device() if device is None else device
         architecture = self.device.properties.architecture
-        self.built: Final = build(image, architecture, cache) if built is None else built
+        self.built: Final = build(image, architecture, cache, traced=traced) if built is None else built
         self._poison: Final = poison
         self._lock: Final = threading.Lock()
         self._binder: int | None = None
@@ -66,6 +69,22 @@ class CudaProgram:
             program.submit()
             program.wait()
             return program.outputs()
+
+    def trace(self, inputs: Mapping[str, object]) -> Trace:
+        """What every vEU does when in one run, of a program that is built traced; raises what :meth:`run` raises."""
+        parts = self._parts
+        with self.bound(inputs) as program:
+            memory = TraceMemory(self.device, self.image, program.scalars)
+            try:
+                parts.launcher.record_into(memory.places(), parts.stream)
+                memory.clear(parts.stream)
+                program.submit()
+                program.wait()
+                records = memory.read(self.device, parts.stream)
+            finally:
+                parts.launcher.record_into([(0, 0)] * len(self.image.launches), parts.stream)
+                memory.close()
+        return trace_of(self.image, records, "SM clocks, by the global clock of the GPU")
 
     @contextmanager
     def bound(self, inputs: Mapping[str, object]) -> Generator[BoundProgram]:

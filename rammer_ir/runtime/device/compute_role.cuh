@@ -2,6 +2,7 @@
 #pragma once
 
 #include "stream_walker.cuh"
+#include "trace.cuh"
 
 namespace rammer {
 
@@ -128,6 +129,12 @@ RAMMER_DEVICE bool execute(Entry* entry, Synchroniser& synchroniser, const Argum
   const Instruction instruction = entry->instruction;
   const int place = entry->place, iteration = entry->iteration;
   bool leave;
+#ifdef RAMMER_TRACE
+  const Word begun = trace_clock();
+  const bool is_task = instruction.words[0] == RUN;
+  const int task = is_task ? entry->task.index : -1;
+  const int traced_iteration = is_task ? entry->task.iteration : iteration;
+#endif
   if (instruction.words[0] == RUN) {
     call_body(instruction.words[1], &entry->task);
     // Scratch memory may be used again, and a signal may follow, after this barrier.
@@ -135,6 +142,9 @@ RAMMER_DEVICE bool execute(Entry* entry, Synchroniser& synchroniser, const Argum
   } else {
     leave = synchroniser.execute(instruction, iteration, arguments);
   }
+#ifdef RAMMER_TRACE
+  if (thread() == 0) trace_record(arguments.control, begun, arguments.launch, place, task, traced_iteration);
+#endif
   if (leave && thread() == 0) report(arguments, place, iteration);
   return leave;
 }

@@ -84,6 +84,9 @@ RAMMER_DEVICE void launch(const Arguments& arguments) {
   unsigned char* bank = arguments.counters + (epoch % 2) * arguments.bank_bytes;
   unsigned char* idle_bank = arguments.counters + (1 - epoch % 2) * arguments.bank_bytes;
   initialise(arguments, epoch);
+#ifdef RAMMER_TRACE
+  if (threadIdx.x == 0) trace_begin(arguments.control);
+#endif
   meet_all_roles();
   if constexpr (has_service_role) {
     if (threadIdx.x < threads) {
@@ -102,6 +105,9 @@ RAMMER_DEVICE void launch(const Arguments& arguments) {
   }
   meet_all_roles();
   if (threadIdx.x == 0) {
+#ifdef RAMMER_TRACE
+    trace_end(arguments.control);
+#endif
     check_ring();
     report(arguments, -1, -1);
     atomicAdd(&arguments.control->exits, 1ull);

@@ -49,6 +49,10 @@ struct Control {
   Word exits;        // of vEUs, in all runs of the launch so far
   unsigned aborted;
   unsigned claimed;
+#ifdef RAMMER_TRACE
+  unsigned char* trace;     // null: nothing is recorded
+  Word trace_capacity;      // records of a vEU
+#endif
 };
 
 // One use of a body. Where it lies in the queue, its operands and parameters follow it.

@@ -17,6 +17,7 @@ _HOST: Final = Path(__file__).parent
 _DEVICE: Final = _HOST.parent / "device"
 _PRELUDE: Final = "vdevice.hpp"
 _DISPATCHER: Final = ("virtual_unit.cpp", "program.cpp")
+_TRACED: Final = "#define RAMMER_TRACE\n"
 _SYMBOL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -48,9 +49,11 @@ def body_table(bodies: Sequence[Body]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def build_library(image: ProgramImage, compiler: Compiler, cache: ByteCache | None = None) -> bytes:
-    """The shared library of `image`; raises CompileError."""
-    return _build(image, _DISPATCHER, compiler, cache, shared=True)
+def build_library(
+    image: ProgramImage, compiler: Compiler, cache: ByteCache | None = None, *, traced: bool = False
+) -> bytes:
+    """The shared library of `image`, whose vEUs record what they do when if it is `traced`; raises CompileError."""
+    return _build(image, _DISPATCHER, compiler, cache, shared=True, definitions=_TRACED if traced else "")
 
 
 def build_main(image: ProgramImage, compiler: Compiler, cache: ByteCache | None = None) -> bytes:
@@ -59,12 +62,18 @@ def build_main(image: ProgramImage, compiler: Compiler, cache: ByteCache | None 
 
 
 def _build(
-    image: ProgramImage, dispatcher: Sequence[str], compiler: Compiler, cache: ByteCache | None, *, shared: bool
+    image: ProgramImage,
+    dispatcher: Sequence[str],
+    compiler: Compiler,
+    cache: ByteCache | None,
+    *,
+    shared: bool,
+    definitions: str = "",
 ) -> bytes:
     _check_symbols(image)
     sources = {f"kernel body {body.name!r}": body_source(body) for body in image.bodies}
     sources["the table of bodies"] = body_table(image.bodies)
-    sources |= {name: (_HOST / name).read_text() for name in dispatcher}
+    sources |= {name: definitions + (_HOST / name).read_text() for name in dispatcher}
     headers = _headers_text()
     keys = {name: _key("object", compiler.fingerprint, headers, text) for name, text in sources.items()}
     linked_key = _key("shared" if shared else "executable", *keys.values())

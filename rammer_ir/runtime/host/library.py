@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rammer_ir.errors import DeviceError
 from rammer_ir.runtime.host.tables import Failure, HostTables, TablesPointers
 from rammer_ir.runtime.machine_code import Buffer
+from rammer_ir.runtime.trace import TRACE_RECORD
 
 _MESSAGE_BYTES: Final = 256
 
@@ -47,6 +48,18 @@ class ProgramLibrary:
         failure = Failure()
         self._library.rammer_run(self._program, addresses, numbers, int(timeout_seconds * 1e9), ctypes.byref(failure))
         return failure
+
+    def trace(self, veu: int) -> NDArray[np.void]:
+        """What a vEU recorded in the last run, of dtype `TRACE_RECORD`; of a library that is built traced."""
+        records = ctypes.c_void_p()
+        function = self._library.rammer_trace
+        function.restype = ctypes.c_int64
+        function.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]
+        count = function(self._program, veu, ctypes.byref(records))
+        if count == 0 or records.value is None:
+            return np.zeros(0, TRACE_RECORD)
+        memory = (ctypes.c_char * (count * TRACE_RECORD.itemsize)).from_address(records.value)
+        return np.frombuffer(memory, TRACE_RECORD).copy()
 
     def close(self) -> None:
         """Join the threads and free the memory. A child process has no such threads, and leaves them alone."""

@@ -21,6 +21,9 @@ struct RammerProgram {
 
     void run(char* const* bindings, const int32_t* scalars);
     void reset_counters();
+#ifdef RAMMER_TRACE
+    const std::vector<rammer::TraceRecord>& trace(std::size_t veu) const { return units_[veu].trace; }
+#endif
 
     rammer::Shared shared;
     rammer::Memory arena;
@@ -52,6 +55,9 @@ RammerProgram::RammerProgram(const rammer::Tables& tables)
 
 void RammerProgram::run(char* const* bindings, const int32_t* scalars) {
     shared.scalars = scalars;
+#ifdef RAMMER_TRACE
+    for (rammer::VirtualUnit& unit : units_) unit.trace.clear();
+#endif
     bind(bindings);
     const rammer::HostLoopTable* loop = shared.tables.loops;
     const rammer::HostLoopTable* const last = loop + shared.sizes.loops;
@@ -128,6 +134,15 @@ RAMMER_EXPORT int64_t rammer_run(RammerProgram* program, char* const* bindings, 
     if (failure->kind != rammer::kNone) program->reset_counters();
     return failure->kind;
 }
+
+#ifdef RAMMER_TRACE
+// The records of a vEU in the last run; they stay where they are until the next. Returns how many there are.
+RAMMER_EXPORT int64_t rammer_trace(const RammerProgram* program, int64_t veu, const rammer::TraceRecord** records) {
+    const std::vector<rammer::TraceRecord>& trace = program->trace(static_cast<std::size_t>(veu));
+    *records = trace.data();
+    return static_cast<int64_t>(trace.size());
+}
+#endif
 
 RAMMER_EXPORT void rammer_destroy(RammerProgram* program) { delete program; }
 }

@@ -21,6 +21,7 @@ from rammer_ir.runtime.interface import ByteCache, Measurement
 from rammer_ir.runtime.machine_code import Buffer
 from rammer_ir.runtime.program_image import Binding, ProgramImage
 from rammer_ir.runtime.timeout import TimeoutRecord, WaitKind, timeout_error
+from rammer_ir.runtime.trace import Trace, trace_of
 
 # By kind of failure; the numbers are those of tables.hpp.
 _RING_RULES: Final = {
@@ -38,8 +39,9 @@ class HostProgram:
     `weights` holds `image.weight_bytes` bytes; it is used in place where it is aligned to 64 bytes, and must not
     change. `library` is the program's shared library, where it was compiled before. A run is given up when for
     `timeout_seconds` no vEU got anywhere. With `poison`, the arena, scratch, pinned memory and outputs hold NaN until
-    the program writes them. With `oversubscribe` there may be more vEUs than cores: slow, but right. Raises
-    CompileError, DeviceError if there are too few cores, InvalidInputError if `weights` are too short.
+    the program writes them. With `oversubscribe` there may be more vEUs than cores: slow, but right. With `traced`,
+    vEUs record what they do when, for `trace`. Raises CompileError, DeviceError if there are too few cores,
+    InvalidInputError if `weights` are too short.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class HostProgram:
         timeout_seconds: float = 10.0,
         poison: bool = False,
         oversubscribe: bool = False,
+        traced: bool = False,
     ):
         if not oversubscribe:
             _check_cores(image)
@@ -61,7 +64,8 @@ class HostProgram:
         self._poison: Final = poison
         arena = checked_weights(image, weights)
         if library is None:
-            library = build_library(image, find_compiler() if compiler is None else compiler, cache)
+            chosen = find_compiler() if compiler is None else compiler
+            library = build_library(image, chosen, cache, traced=traced)
         self._library: Final = ProgramLibrary(library, host_tables(image, poison=poison), arena)
         self._padded: Final[dict[str, NDArray[np.generic]]] = {}
         self._lock: Final = threading.Lock()
@@ -86,6 +90,14 @@ class HostProgram:
             binding.name: output if binding.length is None else output[: visible_shape(binding, values)[0]]
             for binding, output in zip(self.image.outputs, outputs, strict=True)
         }
+
+    def trace(self, inputs: Mapping[str, object]) -> Trace:
+        """What every vEU does when in one run, of a program that is built traced; raises what :meth:`run` raises."""
+        self.run(inputs)
+        veus = max(launch.veus for launch in self.image.launches)
+        with self._lock:
+            records = [self._library.trace(veu) for veu in range(veus)]
+        return trace_of(self.image, records, "steady clock of the host")
 
     def measure(self, inputs: Mapping[str, object], *, runs: int = 100, warmup: int = 10) -> Measurement:
         """Wall time of `runs` calls of :meth:`run`, checks of the inputs and allocation of the outputs included."""

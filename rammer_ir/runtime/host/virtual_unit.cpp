@@ -62,8 +62,16 @@ void VirtualUnit::execute(int64_t launch_number, int32_t t) {
 bool VirtualUnit::step(const int32_t* words) {
     switch (words[0]) {
         case kRun: run(words); break;
-        case kBarrier: meet(words); break;
-        case kWait: wait(words); break;
+        case kBarrier: {
+            RAMMER_TRACED(-1);
+            meet(words);
+            break;
+        }
+        case kWait: {
+            RAMMER_TRACED(-1);
+            wait(words);
+            break;
+        }
         case kSignal: counters[words[1]].value.fetch_add(1, std::memory_order_release); break;
         case kPin: memcpy(pinned.get() + words[2], spaces[words[1]] + offset(words + 4), words[3]); break;
         case kFor: begin_loop(words); return true;
@@ -83,7 +91,10 @@ void VirtualUnit::run(const int32_t* words) {
     resolve(shared->tables.descriptors + words[2]);
     for (int32_t i = 0; i < count && !shared->control.stopped(); ++i) {
         task.index = first + i * stride;
-        run_task(body);
+        {
+            RAMMER_TRACED(task.index);
+            run_task(body);
+        }
         shared->control.advance(index);
     }
 }
@@ -189,7 +200,13 @@ rammer::Word rammer_wait_word(const rammer::Task* task, const rammer::Word* word
         bits = __atomic_load_n(word, __ATOMIC_ACQUIRE);
         return static_cast<uint32_t>(bits >> 32) == stamp;
     };
+#ifdef RAMMER_TRACE
+    const uint64_t start = rammer::trace_clock();
+#endif
     const rammer::Outcome outcome = task->unit->shared->control.wait(ready);
+#ifdef RAMMER_TRACE
+    task->unit->waited += rammer::trace_clock() - start;
+#endif
     if (outcome == rammer::Outcome::kTimedOut) {
         task->unit->fail(rammer::kWordTimeout, 0, static_cast<int64_t>(bits >> 32), stamp);
     }

@@ -8,6 +8,7 @@
 
 #include "control.hpp"
 #include "tables.hpp"
+#include "trace.hpp"
 #include "vdevice.hpp"
 
 extern "C" {
@@ -80,7 +81,30 @@ struct alignas(kCacheLine) VirtualUnit {
 
     void fail(FailureKind kind, int64_t counter, int64_t value, int64_t wanted);
 
+#ifdef RAMMER_TRACE
+    std::vector<TraceRecord> trace;
+    uint64_t waited = 0;  // for words, in the task at work
+#endif
+
   private:
+#ifdef RAMMER_TRACE
+    // Records an instruction, or a task, from here to the end of the scope.
+    struct TraceScope {
+        TraceScope(VirtualUnit& traced, int32_t task) : unit(traced) {
+            unit.waited = 0;
+            record = {trace_clock(), 0,    0, static_cast<int32_t>(unit.launch), unit.instruction, task,
+                      task < 0 ? unit.iteration : unit.task.iteration};
+        }
+        ~TraceScope() {
+            record.end = trace_clock();
+            record.waited = unit.waited;
+            unit.trace.push_back(record);
+        }
+        VirtualUnit& unit;
+        TraceRecord record;
+    };
+#endif
+
     bool step(const int32_t* words);
     void run(const int32_t* words);
     void run_task(int32_t body);
