@@ -14,20 +14,17 @@ Compile = Callable[[PreparedModel, str], Program]
 @dataclass
 class Session:
     """
-    `compile` makes programs; `most_variants` of them are kept for each part. `host_ops` are the ops that the host ran,
-    `programs` how many programs were made, `latest` the last of them.
+    `compile` makes programs, of which `latest` is the last; `most_variants` are kept for each part. `host_ops` are the
+    ops that the host ran.
     """
 
     compile: Compile
     most_variants: int
     demands: Demands = field(default_factory=Demands)
     host_ops: set[str] = field(default_factory=set[str])
-    programs: int = 0
     latest: Program | None = None
 
     def make(self, model: PreparedModel, name: str) -> Program:
-        """A program, counted."""
-        program = self.compile(model, name)
-        self.programs += 1
-        self.latest = program
-        return program
+        """A program of a static model."""
+        self.latest = self.compile(model, name)
+        return self.latest

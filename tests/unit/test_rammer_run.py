@@ -61,13 +61,15 @@ def test_corrupt_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Non
 
 
 def test_unsupported_op(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    node = helper.make_node("Multinomial", ["x"], ["y"], "the_node")
+    node = helper.make_node("Frobnicate", ["x"], ["y"], "the_node", domain="custom")
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [4])
     y = helper.make_tensor_value_info("y", TensorProto.INT64, [1, None])
-    model = helper.make_model(helper.make_graph([node], "g", [x], [y]), opset_imports=[helper.make_opsetid("", 17)])
+    model = helper.make_model(
+        helper.make_graph([node], "g", [x], [y]), opset_imports=[helper.make_opsetid("custom", 17)]
+    )
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
     line = _one_error(capsys, str(tmp_path / "m.onnx"), "--device", "cpu")
-    assert "Multinomial" in line
+    assert "Frobnicate" in line
     assert "the_node" in line
     assert "17" in line
 
