@@ -239,11 +239,12 @@ class Analysis:
             checked_bytes(shape, output.dtype.itemsize, f"value {quoted(name)}")
             if 0 in shape:
                 self.values[name] = Value.of_array(name, np.empty(shape, output.dtype))
-                kept.output[position] = ""
+                # A name that nothing reads: the op may not allow that the output is left out.
+                kept.output[position] = f"{name}/nothing"
             else:
                 self.values[name] = Value(name, output.dtype, shape)
                 self._producers[name] = node
-        if any(kept.output):
+        if any(name in self._producers for name in kept.output):
             self._nodes.append(kept)
 
     def _need(self, node: onnx.NodeProto, names: Sequence[str]) -> None:

@@ -71,7 +71,7 @@ def test_text_of_numbers_and_back() -> None:
 
 
 def test_labels() -> None:
-    keys = {"keys_strings": ["a", "b"], "values_int64s": [1, 2], "default_int64": 7}
+    keys: dict[str, Any] = {"keys_strings": ["a", "b"], "values_int64s": [1, 2], "default_int64": 7}
     assert _run("LabelEncoder", [_texts("b", "c", "a")], domain="ai.onnx.ml", **keys)[0].tolist() == [2, 7, 1]
 
 
