@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rammer_ir.dialects.rop import GenericOp, ScanOp
 from rammer_ir.errors import UnsupportedModelError
 from rammer_ir.frontend.onnx_importer import import_model
+from rammer_ir.testing.compiled_models import check_compiled, check_cuda_compiles
 from rammer_ir.testing.onnx_models import check_import, node_model
 
 STEPS, INPUTS, HIDDEN = 5, 3, 4
@@ -194,6 +195,49 @@ def test_computed_biases_of_a_gru() -> None:
     check_import(model, inputs)
 
 
+@pytest.mark.parametrize(("op_type", "gates"), [("LSTM", 4), ("GRU", 3), ("RNN", 1)])
+@pytest.mark.parametrize(("direction", "directions"), [("forward", 1), ("reverse", 1), ("bidirectional", 2)])
+@pytest.mark.parametrize("is_computed", [False, True])
+def test_sequences_of_several_lengths(
+    op_type: str, gates: int, direction: str, directions: int, is_computed: bool
+) -> None:
+    inputs: dict[str, NDArray[Any]] = {"x": normal(STEPS, 3, INPUTS)}
+    constants = {
+        "w": normal(directions, gates * HIDDEN, INPUTS, seed=1),
+        "r": normal(directions, gates * HIDDEN, HIDDEN, seed=2),
+        "b": normal(directions, 2 * gates * HIDDEN, seed=3),
+        "h": normal(directions, 3, HIDDEN, seed=4),
+    }
+    (inputs if is_computed else constants)["lengths"] = np.array([2, STEPS, 1], np.int32)
+    model = node_model(
+        op_type,
+        inputs,
+        constants=constants,
+        order=["x", "w", "r", "b", "lengths", "h"],
+        outputs=OUTPUTS if op_type == "LSTM" else OUTPUTS[:2],
+        hidden_size=HIDDEN,
+        direction=direction,
+    )
+    check_import(model, inputs)
+
+
+def test_lengths_that_are_all_full_change_nothing() -> None:
+    inputs = {"x": normal(STEPS, 2, INPUTS)}
+    lengths = {"lengths": np.array([STEPS, STEPS], np.int32)}
+    order = ["x", "w", "r", "b"]
+    plain = node_model("LSTM", inputs, constants=parameters(), order=order, hidden_size=HIDDEN)
+    full = node_model("LSTM", inputs, constants=parameters() | lengths, order=[*order, "lengths"], hidden_size=HIDDEN)
+    assert str(import_model(plain).module) == str(import_model(full).module)
+
+
+def test_compiled_sequences_of_several_lengths() -> None:
+    inputs = {"x": normal(STEPS, 2, INPUTS), "lengths": np.array([2, STEPS], np.int32)}
+    order = ["x", "w", "r", "b", "lengths"]
+    model = node_model("LSTM", inputs, constants=parameters(), order=order, outputs=("y", "y_h"), hidden_size=HIDDEN)
+    check_compiled(model, inputs)
+    check_cuda_compiles(model)
+
+
 @pytest.mark.parametrize(
     ("extra", "order", "changes", "reason"),
     [
@@ -205,7 +249,7 @@ def test_computed_biases_of_a_gru() -> None:
         ),
         ({}, ["x", "w", "r", "b"], {"activations": ["Tanh", "Tanh", "Affine"]}, "has activation Affine without"),
         ({}, ["x", "w", "r", "b"], {"activations": ["Tanh"]}, "has 1 activations where 3 are needed"),
-        ({"n": np.array([3], np.int32)}, ["x", "w", "r", "b", "n"], {}, "has sequence_lens that are not all 5"),
+        ({"n": np.array([3, 4], np.int32)}, ["x", "w", "r", "b", "n"], {}, "has input 4 of shape"),
         ({"h": normal(1, 2, HIDDEN)}, ["x", "w", "r", "b", "", "h"], {}, "has input 5 of shape"),
     ],
 )

@@ -13,13 +13,14 @@ from functools import cached_property
 import numpy as np
 from xdsl.builder import Builder
 from xdsl.dialects.arith import ConstantOp
-from xdsl.dialects.builtin import IndexType, IntegerAttr, TensorType
-from xdsl.ir import Block, Region
+from xdsl.dialects.builtin import IndexType, IntegerAttr, TensorType, i1
+from xdsl.ir import Block, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from rammer_ir.dialects.rop import Combiner, ScanOp, YieldOp
 from rammer_ir.frontend import scalars
-from rammer_ir.frontend.generics import Read
+from rammer_ir.frontend.computed_indices import as_integer, loop_index
+from rammer_ir.frontend.generics import Read, Write, generic
 from rammer_ir.frontend.graph_builder import GraphBuilder
 from rammer_ir.frontend.indices import loop_dims
 from rammer_ir.frontend.node import Node
@@ -30,8 +31,8 @@ from rammer_ir.frontend.ops.views import reshaped, sliced, transposed
 from rammer_ir.frontend.registry import onnx_op
 from rammer_ir.frontend.value import Value
 
-PEEPHOLES = 7
-"""The number of an LSTM's input with the peepholes."""
+LENGTHS, PEEPHOLES = 4, 7
+"""The numbers of the inputs with how many steps each sequence has, and with an LSTM's peepholes."""
 
 
 @onnx_op("RNN", since=7)
@@ -120,39 +121,62 @@ class _Layer:
         return self.cells[0].states
 
     def check(self) -> None:
-        """Raises UnsupportedModelError for inputs of other shapes than the op takes, and for shorter sequences."""
+        """Raises UnsupportedModelError for inputs of other shapes than the op takes."""
         node, sizes = self.node, self.sizes
-        lengths = node.optional_integers(4, "sequence_lens")
-        if lengths is not None and any(length != sizes.steps for length in lengths):
-            raise node.error(f"has sequence_lens that are not all {sizes.steps}, which is not supported")
         directions, rows = len(self.cells), self.gates * sizes.hidden
         state = (sizes.batch, directions) if self.is_batch_first else (directions, sizes.batch)
-        wanted = {1: (directions, rows, sizes.inputs), 2: (directions, rows, sizes.hidden), 3: (directions, 2 * rows)}
+        wanted: dict[int, tuple[int, ...]] = {LENGTHS: (sizes.batch,), PEEPHOLES: (directions, 3 * sizes.hidden)}
+        wanted |= {1: (directions, rows, sizes.inputs), 2: (directions, rows, sizes.hidden), 3: (directions, 2 * rows)}
         wanted |= {5 + number: (*state, sizes.hidden) for number in range(self.states)}
-        wanted[PEEPHOLES] = (directions, 3 * sizes.hidden)
         for position, shape in wanted.items():
             value = node.optional_input(position) if position > 2 else node.input(position)
             if value is not None and value.shape != shape:
                 raise node.error(f"has input {position} of shape {list(value.shape)}, not {list(shape)}")
 
     def run(self, operand: Value, direction: int, is_reverse: bool) -> list[Value]:
-        """The last states [B, H], and if it is used, the hidden state of all steps [T, B, H]."""
+        """The last states [B, H], and the hidden state of all steps [T, B, H]."""
         build, sizes = self.build, self.sizes
         parameters = self._parameters(direction)
         inputs = self._input_products(operand, parameters)
-        rows = [TensorType(sizes.element, (sizes.steps, *sizes.state))] if self.node.is_used(0) else []
+        # Also where no one asks for it: then each step of the state, which all tasks read, has a place of its own.
+        rows = TensorType(sizes.element, (sizes.steps, *sizes.state))
         length = build.builder.insert(ConstantOp(IntegerAttr(sizes.steps, IndexType()))).result
         captured = [parameters.recurrence, *([] if parameters.further is None else [parameters.further])]
+        lasting = [] if self._lasting is None else [build.read(self._lasting)]
         scan = ScanOp(
             length,
-            scanned=[build.read(inputs)],
+            scanned=[build.read(inputs), *lasting],
             carried=[build.read(state) for state in parameters.states],
             captured=[build.read(value) for value in captured],
-            result_types=[*([sizes.state_type] * self.states), *rows],
+            result_types=[*([sizes.state_type] * self.states), rows],
             body=self._step(self.cells[direction], captured),
             reverse=is_reverse,
         )
-        return [Value.of_ssa(build.label, result) for result in build.builder.insert(scan).results]
+        *last, hidden = (Value.of_ssa(build.label, result) for result in build.builder.insert(scan).results)
+        return [*last, self._shown(hidden)]
+
+    def _shown(self, hidden: Value) -> Value:
+        """The hidden state of all steps, 0 where a sequence is over."""
+        if self._lasting is None or not self.node.is_used(0):
+            return hidden
+        lasting = reshaped(self.build, self._lasting, (self.sizes.steps, self.sizes.batch, 1))
+
+        def body(value: SSAValue, is_on: SSAValue) -> SSAValue:
+            return scalars.select(is_on, value, scalars.constant_like(0, value))
+
+        return self.build.pointwise([hidden, lasting], hidden.shape, body)
+
+    @cached_property
+    def _lasting(self) -> Value | None:
+        """Whether each sequence still goes on in each step [T, B]; None if all go on to the end."""
+        lengths, steps = self.node.optional_input(LENGTHS), self.sizes.steps
+        if lengths is None or (lengths.constant is not None and bool(np.all(lengths.constant == steps))):
+            return None
+
+        def body(length: SSAValue) -> SSAValue:
+            return scalars.compare("lt", as_integer(loop_index(0), length.type), length)
+
+        return self.build.pointwise([lengths], (steps, self.sizes.batch), body, i1)
 
     def _parameters(self, direction: int) -> _Parameters:
         build, node, sizes = self.build, self.node, self.sizes
@@ -225,18 +249,37 @@ class _Layer:
         return build.pointwise([products, parameters.bias], shape, scalars.add)
 
     def _step(self, cell: Cell, captured: Sequence[Value]) -> Region:
-        """The scan's body: takes the step, its row of P, the states, R and the further parameters."""
+        """The scan's body: takes the step, its row of P, which sequences go on, the states, R and what is further."""
         sizes = self.sizes
         row = TensorType(sizes.element, (sizes.batch, self.gates, sizes.hidden))
+        lasting = [] if self._lasting is None else [TensorType(i1, (sizes.batch,))]
         states = [sizes.state_type] * self.states
-        block = Block(arg_types=[IndexType(), row, *states, *(value.type for value in captured)])
+        block = Block(arg_types=[IndexType(), row, *lasting, *states, *(value.type for value in captured)])
         _, inputs, *rest = block.args
+        goes_on, rest = rest[: len(lasting)], rest[len(lasting) :]
         recurrence, *further = rest[self.states :]
         builder = Builder(InsertPoint.at_end(block))
-        values = StepValues(inputs, rest[: self.states], recurrence, further[0] if further else None)
-        following = cell.step(builder, sizes, values)
-        builder.insert(YieldOp(*following, *(following[:1] if self.node.is_used(0) else ())))
+        before = rest[: self.states]
+        following = cell.step(builder, sizes, StepValues(inputs, before, recurrence, further[0] if further else None))
+        if goes_on:
+            following = self._kept(builder, goes_on[0], following, before)
+        builder.insert(YieldOp(*following, following[0]))
         return Region(block)
+
+    def _kept(
+        self, builder: Builder, goes_on: SSAValue, following: Sequence[SSAValue], before: Sequence[SSAValue]
+    ) -> Sequence[SSAValue]:
+        """The states of sequences that go on, and those before of others."""
+        batch, unit = loop_dims(2)
+        reads = [Read(goes_on, [batch]), *(Read(state, [batch, unit]) for state in (*following, *before))]
+
+        def body(*elements: SSAValue) -> Sequence[SSAValue]:
+            is_on, states = elements[0], elements[1:]
+            pairs = zip(states[: self.states], states[self.states :], strict=True)
+            return [scalars.select(is_on, after, ago) for after, ago in pairs]
+
+        writes = [Write(self.sizes.state_type, [batch, unit])] * self.states
+        return generic(builder, self.sizes.state, reads, writes, body)
 
     def outputs(self, results: Sequence[Sequence[Value]]) -> list[Value | None]:
         """Y, and Y_h and (of LSTM) Y_c, of what each direction gives."""
