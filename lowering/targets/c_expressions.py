@@ -30,19 +30,18 @@ def expression(op: Operation, operands: Sequence[str], language: Language) -> st
     """The op's result, its operands given as expressions; raises CompileError for an op that is not printed."""
     if isinstance(op, arith.ConstantOp):
         return literal(constant_value(op.value), op.result.type, language)
-    for form in (integer_expression, float_expression, conversion_expression):
+    for form in (integer_expression, _float_expression, conversion_expression):
         text = form(op, operands, language)
         if text is not None:
-            return _rounded(op, text)
+            return text
     raise CompileError(f"{op.name} has no form in C")
 
 
-def _rounded(op: Operation, text: str) -> str:
+def _float_expression(op: Operation, operands: Sequence[str], language: Language) -> str | None:
     """Results of 16 bits are computed as floats: each is rounded at once, also where it has no name."""
+    text = float_expression(op, operands, language)
     kind = op.results[0].type
-    if not is_half(kind) or isinstance(op, arith.SelectOp):
-        return text
-    return cast(c_type(kind), text)
+    return cast(c_type(kind), text) if text is not None and is_half(kind) else text
 
 
 def literal(value: float, kind: Attribute, language: Language) -> str:

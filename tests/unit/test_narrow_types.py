@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from onnx.external_data_helper import set_external_data
 
+import rammer_ir
+from rammer_ir.comparison import compare
 from rammer_ir.dtypes import named_dtype
+from rammer_ir.errors import InvalidInputError
 from rammer_ir.frontend.onnx_importer import import_model
+from rammer_ir.random_inputs import random_inputs
 from rammer_ir.testing.onnx_models import graph_model, run_imported
 from rammer_ir.testing.typed_programs import check_bits, check_everywhere
 
@@ -158,6 +162,25 @@ def test_packed_constants(name: str, tmp_path: Path) -> None:
     cast("Any", onnx).save(model, tmp_path / "model.onnx")
     for result in run_imported(import_model(tmp_path / "model.onnx"), inputs):
         check_bits(name, {"y": result}, {"y": values})
+
+
+def test_programs_in_files_know_their_types(tmp_path: Path) -> None:
+    """And random inputs, and errors, do."""
+    dtypes = ["bfloat16", "float8_e4m3fn", "float4_e2m1fn", "int4", "uint2", "uint16"]
+    inputs: Arrays = {name: np.arange(2).astype(named_dtype(name)) for name in dtypes}
+    nodes = [helper.make_node("Identity", [name], [f"{name}_y"]) for name in dtypes]
+    model = graph_model(nodes, inputs, [f"{name}_y" for name in dtypes], opset=25)
+    expected: Arrays = {f"{name}_y": array for name, array in inputs.items()}
+    with rammer_ir.compile(model, device="cpu") as program:
+        program.save(tmp_path / "program.rammer")
+        for name, array in random_inputs(program.inputs, seed=0).items():
+            assert array.dtype == named_dtype(name)
+        with pytest.raises(InvalidInputError, match="input 'int4' has dtype int8, expected int4"):
+            program.run(inputs | {"int4": np.zeros(2, np.int8)})
+    with rammer_ir.load(tmp_path / "program.rammer") as program:
+        results = program.run(inputs)
+        check_bits("loaded", results, expected)
+        assert compare(results, expected).is_close
 
 
 def test_bit_casts() -> None:
