@@ -178,3 +178,12 @@ def test_reports_of_failures() -> None:
     assert isinstance(taken, VerificationError)
     assert "'work' takes more chunks of weights than its service function pushes" in str(taken)
     assert "pushed more chunks of weights than were taken" in str(failure_error(image, report(5, instruction=-1), 1.0))
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float8_e5m2", "int4"])
+def test_arrays_of_types_that_numpy_lacks(name: str) -> None:
+    binding = Binding("x", (4, 6), name)
+    foreign = foreign_array(binding, OnDevice(typestr=binding.element_dtype.str))
+    assert foreign is not None
+    assert foreign.dtype == binding.element_dtype
+    assert foreign.nbytes == 24 * binding.element_dtype.itemsize

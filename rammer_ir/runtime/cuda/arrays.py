@@ -6,12 +6,14 @@ from typing import Any, Final, cast
 
 import numpy as np
 
+from rammer_ir.dtypes import named_dtype
 from rammer_ir.errors import InvalidInputError
 from rammer_ir.runtime.cuda.memory import DeviceMemory
 from rammer_ir.runtime.program_image import Binding
 
 _DLPACK_CUDA: Final = 2
 _DLPACK_CODES: Final = {0: "i", 1: "u", 2: "f", 5: "c", 6: "b"}
+_DLPACK_BFLOAT: Final = 4
 LEGACY_STREAM: Final = 1
 """The default stream, with which other streams synchronise implicitly."""
 
@@ -73,7 +75,9 @@ def foreign_array(binding: Binding, value: object) -> ForeignArray | None:
 def _from_interface(binding: Binding, value: object) -> ForeignArray:
     interface: dict[str, Any] = cast("Any", value).__cuda_array_interface__
     shape = tuple(int(size) for size in interface["shape"])
-    dtype: np.dtype[np.generic] = np.dtype(interface["typestr"])
+    # The protocol has no names for the types of ml_dtypes: they go by what NumPy writes for them.
+    is_wanted = interface["typestr"] == binding.element_dtype.str
+    dtype: np.dtype[np.generic] = binding.element_dtype if is_wanted else np.dtype(interface["typestr"])
     strides = interface.get("strides")
     if strides is not None:
         _check_dense(binding, shape, tuple(int(stride) for stride in strides), dtype.itemsize)
@@ -106,11 +110,14 @@ def _from_dlpack(binding: Binding, value: Any) -> ForeignArray:
     get_pointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
     tensor = _DLTensor.from_address(get_pointer(capsule, b"dltensor"))
     shape = tuple(int(tensor.shape[i]) for i in range(tensor.ndim))
-    if tensor.code not in _DLPACK_CODES or tensor.lanes != 1:
+    is_bfloat16 = (tensor.code, tensor.bits) == (_DLPACK_BFLOAT, 16)
+    if not (is_bfloat16 or tensor.code in _DLPACK_CODES) or tensor.lanes != 1:
         raise InvalidInputError(
             f"input {binding.name!r} has an element type that NumPy lacks, expected {binding.dtype}"
         )
-    dtype: np.dtype[np.generic] = np.dtype(f"{_DLPACK_CODES[tensor.code]}{tensor.bits // 8}")
+    dtype: np.dtype[np.generic] = named_dtype(
+        "bfloat16" if is_bfloat16 else f"{_DLPACK_CODES[tensor.code]}{tensor.bits // 8}"
+    )
     if tensor.strides:
         strides = tuple(int(tensor.strides[i]) * dtype.itemsize for i in range(tensor.ndim))
         _check_dense(binding, shape, strides, dtype.itemsize)
