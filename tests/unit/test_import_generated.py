@@ -72,6 +72,12 @@ def test_constants_of_a_shape() -> None:
     check(model_of("ConstantOfShape", shape, value=onnx.numpy_helper.from_array(np.array([7], np.int32))))
 
 
+@pytest.mark.usefixtures("unfolded")
+def test_an_output_of_constants_alone_is_a_tensor_of_its_own() -> None:
+    numbers = np.array([1, -2, 3], np.float32)
+    np.testing.assert_array_equal(run_compiled(model_of("Neg", {"x": numbers}), {})["y"], -numbers)
+
+
 @pytest.mark.parametrize("attributes", [{}, {"k": 1}, {"k": -2, "dtype": onnx.TensorProto.INT32}])
 def test_diagonals(attributes: dict[str, Any], unfolded: None) -> None:
     inputs = {"x": np.zeros((3, 5), np.float32)}
