@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from xdsl.ir import OpResult
 from xdsl.ir.affine import AffineDimExpr
+from xdsl.utils.disjoint_set import DisjointSet
 
 from rammer_ir.dialects.rop import GenericOp
 
@@ -12,6 +13,9 @@ T = TypeVar("T")
 
 Link = tuple[int, int]
 """A loop of a writer and the loop of a reader that correspond."""
+
+Loop = tuple[int, int]
+"""The number of a generic, and one of its loops."""
 
 
 def links(reader: GenericOp) -> Iterator[tuple[GenericOp, Link]]:
@@ -30,14 +34,20 @@ def links(reader: GenericOp) -> Iterator[tuple[GenericOp, Link]]:
 
 
 def corresponding_loops(generics: Sequence[GenericOp], target: GenericOp, loops: Sequence[T], missing: T) -> list[T]:
-    """What corresponds, in the loops of a later generic, to something for each loop of the first."""
-    known: dict[GenericOp, list[T]] = {generics[0]: list(loops)}
-    for generic in generics[1:]:
-        mapped = [missing] * len(generic.bounds)
-        for writer, (source, read) in links(generic):
-            mapped[read] = known[writer][source]
-        known[generic] = mapped
-    return known[target]
+    """
+    What corresponds, in the loops of another generic, to something for each loop of the first.
+
+    Generics that do not read the first one's results correspond to it by those that read what both give.
+    """
+    numbers = {generic: number for number, generic in enumerate(generics)}
+    sets = DisjointSet[Loop](
+        [(number, dim) for generic, number in numbers.items() for dim in range(len(generic.bounds))]
+    )
+    for reader, number in numbers.items():
+        for writer, (source, read) in links(reader):
+            sets.union((numbers[writer], source), (number, read))
+    of_first = {sets.find((0, dim)): item for dim, item in enumerate(loops)}
+    return [of_first.get(sets.find((numbers[target], dim)), missing) for dim in range(len(target.bounds))]
 
 
 def loops_of_root(generics: Sequence[GenericOp], target: GenericOp) -> dict[int, int]:

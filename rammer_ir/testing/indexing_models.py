@@ -24,6 +24,17 @@ def _embedding() -> tuple[onnx.ModelProto, Arrays]:
     return graph_model(nodes, inputs, ["y"], constants={"table": _normal(50, 24)}), inputs
 
 
+def _projection() -> tuple[onnx.ModelProto, Arrays]:
+    """A product and rows of a table, which do not depend on it, in one operator."""
+    inputs = {"x": _normal(32, 16), "i": np.random.default_rng(0).integers(0, 9, (32,))}
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["product"]),
+        helper.make_node("Gather", ["table", "i"], ["rows"]),
+        helper.make_node("Add", ["product", "rows"], ["y"]),
+    ]
+    return graph_model(nodes, inputs, ["y"], constants={"w": _normal(16, 32), "table": _normal(9, 32)}), inputs
+
+
 def _search() -> tuple[onnx.ModelProto, Arrays]:
     inputs = {"x": _normal(4, 70)}
     nodes = [
@@ -71,6 +82,7 @@ def _running_totals() -> tuple[onnx.ModelProto, Arrays]:
 
 INDEXING_MODELS: Final[Mapping[str, Callable[[], tuple[onnx.ModelProto, Arrays]]]] = {
     "embedding": _embedding,
+    "projection": _projection,
     "search": _search,
     "scatter": _scatter,
     "resize": _resize,
