@@ -59,13 +59,25 @@ def execute(options: argparse.Namespace) -> int:
         return 0
     if options.model is None:
         raise InvalidInputError("which model? Its function is named as model.py:make_model (see train-plan --help)")
-    from rammer_ir.training.processes import start_with_torchrun, under_torchrun
+    from rammer_ir.training.processes import has_gpus, start_with_torchrun, under_torchrun
 
     if under_torchrun():
         return _train(plan, options)
+    _check(plan, options.model)
+    if not has_gpus(plan.ranks):
+        print(f"there is no GPU for each of {plan.ranks} processes: on the CPU, with gloo", file=sys.stderr, flush=True)
     given = [str(options.plan), options.model, f"--steps={options.steps}", f"--seed={options.seed}"]
     given += [f"--warmup={options.warmup}", *([] if options.depth is None else [f"--depth={options.depth}"])]
     return start_with_torchrun(plan.ranks, ["train-plan", *given, *(["--json"] if options.json else [])])
+
+
+def _check(plan: "SavedPlan", model: str) -> None:
+    """Finds here, once, what every process would find wrong with the model and the plan."""
+    from rammer_ir.training.layers import trace_layers
+    from rammer_ir.training.model_file import load_model
+    from rammer_ir.training.partition import model_parts
+
+    model_parts(trace_layers(load_model(model)), plan)
 
 
 def _train(plan: "SavedPlan", options: argparse.Namespace) -> int:

@@ -159,19 +159,32 @@ def test_a_rank_that_dies_ends_the_others(tmp_path: Path, dies: int) -> None:
 
 
 @needs_torch
-def test_the_plan_has_to_be_of_the_model(tmp_path: Path) -> None:
-    from rammer_ir.errors import InvalidInputError
-    from rammer_ir.planner.saved_plan import load_plan
-    from rammer_ir.training.layers import trace_layers
-    from rammer_ir.training.model_file import load_model
-    from rammer_ir.training.partition import model_parts
-
+def test_the_plan_has_to_be_of_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = state_names()
     names[2] = "another layer"
     write_plan(tmp_path / "plan.json", names, [1, 1], [4])
-    graph = trace_layers(load_model(MODEL))
-    with pytest.raises(InvalidInputError, match="'another layer' as state 2"):
-        model_parts(graph, load_plan(tmp_path / "plan.json"))
+    assert main(["train-plan", str(tmp_path / "plan.json"), MODEL]) == 1
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "'another layer' as state 2" in printed
+
+
+@needs_torch
+def test_stages_must_not_share_parameters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = tmp_path / "tied.py"
+    model.write_text(
+        "import torch\n"
+        "def make_model():\n"
+        "  one, two = torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)\n"
+        "  two.weight = one.weight\n"
+        "  return torch.nn.Sequential(one, two), lambda n, s: (torch.ones(n, 4),) * 2, torch.nn.functional.mse_loss\n",
+        encoding="utf-8",
+    )
+    for ends, refused in (([0], True), ([1], False)):
+        write_plan(tmp_path / "plan.json", ["Linear(_0)", "Linear(_1)", "loss"], [1, 1], ends)
+        given = ["train-plan", str(tmp_path / "plan.json"), f"{model}:make_model", "--steps=1"]
+        assert main(given) == int(refused)
+        assert ("share the parameter 0.weight (as 1.weight)" in capsys.readouterr().err) == refused
 
 
 def test_program_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
