@@ -12,11 +12,14 @@ from rammer_ir.frontend.element_types import dtype_of_onnx, onnx_of_dtype
 from rammer_ir.frontend.limits import checked_bytes
 from rammer_ir.frontend.names import first_line, quoted
 from rammer_ir.frontend.node import OutputType, node_label, unsupported_op
-from rammer_ir.frontend.schemas import find_schema, normal_domain, type_mismatch
+from rammer_ir.frontend.schemas import default_attributes, find_schema, normal_domain, type_mismatch
 from rammer_ir.frontend.value import Value
 
 _MOST_KNOWN_ELEMENTS: Final = 4096
 """Larger constants are not shown to shape inference: what shapes depend on are short lists."""
+
+_FORGET_DEFAULTS: Final = frozenset({"STFT"})
+"""Ops whose inference takes an attribute that is left out for 0 where the schema says otherwise."""
 
 
 def infer_output_types(
@@ -39,7 +42,7 @@ def infer_output_types(
     try:
         types = onnx.shape_inference.infer_node_outputs(
             schema,
-            proto,
+            _completed(proto, schema) if proto.op_type in _FORGET_DEFAULTS else proto,
             {value.name: _type_proto(value) for value in present},
             {value.name: _tensor_proto(value) for value in present if _is_shown(value)},
             opset_imports=[onnx.helper.make_opsetid(domain, version) for domain, version in opsets.items()],
@@ -47,6 +50,15 @@ def infer_output_types(
     except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError, ValueError) as error:
         raise _misfit(proto, opset, first_line(error)) from error
     return [_output_type(proto, opset, types.get(name), name) if name else None for name in proto.output]
+
+
+def _completed(proto: onnx.NodeProto, schema: onnx.defs.OpSchema) -> onnx.NodeProto:
+    """The node with the attributes that it leaves out."""
+    completed = onnx.NodeProto()
+    completed.CopyFrom(proto)
+    given = {attribute.name for attribute in proto.attribute}
+    completed.attribute.extend(item for item in default_attributes(schema) if item.name not in given)
+    return completed
 
 
 def _misfit(proto: onnx.NodeProto, opset: int, reason: str) -> InvalidInputError:

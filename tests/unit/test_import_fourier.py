@@ -85,16 +85,19 @@ def test_axes(axis: int) -> None:
     check(dft_model(values, None, axis, 20, {}), values, parts(np.fft.fft(as_complex(values), axis=axis)))
 
 
-def stft_model(values: Array, *, step: int, window: Array | None, length: int | None, half: int) -> onnx.ModelProto:
+def stft_model(
+    values: Array, *, step: int, window: Array | None, length: int | None, half: int | None
+) -> onnx.ModelProto:
     constants: dict[str, Array] = {"step": np.array(step)}
     constants |= {} if window is None else {"window": window}
     constants |= {} if length is None else {"length": np.array(length)}
     names = ["x", "step", *(name if name in constants else "" for name in ("window", "length"))]
-    node = helper.make_node("STFT", names, ["y"], onesided=half)
+    options: dict[str, Any] = {} if half is None else {"onesided": half}
+    node = helper.make_node("STFT", names, ["y"], **options)
     return nodes_model([node], {"x": values}, constants=constants, opset=17)
 
 
-@pytest.mark.parametrize("half", [0, 1])
+@pytest.mark.parametrize("half", [None, 0, 1])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_windows_of_a_signal(half: int, weighted: bool) -> None:
     values = numbers(2, 128, 1)
