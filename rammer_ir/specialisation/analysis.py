@@ -1,30 +1,30 @@
 """A walk over a graph with the shapes of one run: what is known, what a program computes, and where to cut."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import numpy as np
 import onnx
 
 from rammer_ir.errors import InvalidInputError
-from rammer_ir.frontend.element_types import Array, onnx_of_dtype
+from rammer_ir.frontend.element_types import Array
 from rammer_ir.frontend.folding import fold_node, is_foldable
 from rammer_ir.frontend.inference import infer_output_types
 from rammer_ir.frontend.limits import checked_bytes
 from rammer_ir.frontend.names import quoted
 from rammer_ir.frontend.node import NeedsConstantError, OutputType, node_label, unsupported_op
-from rammer_ir.frontend.preparation import PreparedModel, live_nodes
+from rammer_ir.frontend.preparation import live_nodes
 from rammer_ir.frontend.registry import find_handler
 from rammer_ir.frontend.schemas import normal_domain
 from rammer_ir.frontend.subgraphs import names_read
 from rammer_ir.frontend.value import Value
 from rammer_ir.host_function.registry import is_host_op, run_on_host
 from rammer_ir.host_function.values import is_tensor
-from rammer_ir.specialisation.arithmetic import evaluate, is_arithmetic
+from rammer_ir.specialisation.arithmetic import evaluate
 from rammer_ir.specialisation.empties import reduction_of_nothing
 from rammer_ir.specialisation.expansion import expand_node
 from rammer_ir.specialisation.graph import Graph
 from rammer_ir.specialisation.operands import deciding_operands
+from rammer_ir.specialisation.parameters import sources_of
 from rammer_ir.specialisation.plan import (
     Demands,
     LoopDrivenError,
@@ -34,9 +34,7 @@ from rammer_ir.specialisation.plan import (
     is_driven,
 )
 from rammer_ir.specialisation.probing import probe_output_types
-
-MOST_PARAMETER_ELEMENTS: Final = 1024
-"""An input with more elements is no parameter, unless a node wants to know the input itself."""
+from rammer_ir.specialisation.static_part import have_types, known_arrays, shape_or_size, static_part
 
 
 class Analysis:
@@ -181,7 +179,7 @@ class Analysis:
         """Make the node's outputs known, if they follow from constants of the model or from types."""
         standard = not normal_domain(node.domain)
         if standard and node.op_type in ("Shape", "Size") and inputs[0] is not None:
-            self._set_known(node, [_shape_or_size(node, inputs[0])])
+            self._set_known(node, [shape_or_size(node, inputs[0])])
             return True
         arrays = [None if value is None else value.constant for value in inputs]
         if any(array is None and value is not None for array, value in zip(arrays, inputs, strict=True)):
@@ -196,7 +194,7 @@ class Analysis:
             known = fold_node(node, self.graph.opsets, inputs)
         else:
             known = None
-        if known is None or not _fit(known, types):
+        if known is None or not have_types(known, types):
             return False
         self._set_known(node, known)
         return True
@@ -256,7 +254,7 @@ class Analysis:
         self.demands.known_values.update(names)
         found: set[str] = set()
         for name in names:
-            sources = self._sources(name)
+            sources = sources_of(name, self._inputs.keys(), self.values, self._producers)
             if sources is None:
                 self.defer(node)
                 return
@@ -267,76 +265,18 @@ class Analysis:
             return
         raise ParametersNeededError(frozenset(found))
 
-    def _sources(self, name: str) -> set[str] | None:
-        """The graph's inputs that a value follows from; None if it takes more than arithmetic on small inputs."""
-        if name in self._inputs and name not in self._opaque:
-            return {name}
-        found: set[str] = set()
-        pending, seen = [name], {name}
-        while pending:
-            current = pending.pop()
-            if current in self.late or current in self._opaque:
-                return None
-            value = self.values[current]
-            if value.constant is not None:
-                continue
-            if current in self._inputs:
-                if np.prod(value.shape, dtype=np.float64) > MOST_PARAMETER_ELEMENTS:
-                    return None
-                found.add(current)
-                continue
-            producer = self._producers[current]
-            if not is_arithmetic(producer):
-                return None
-            new = [item for item in producer.input if item and item not in seen]
-            seen.update(new)
-            pending += new
-        return found
-
     def _plan(self) -> Plan:
         rest = live_nodes(self._rest, self.graph.outputs)
         # What the host takes needs nodes of the program, but those of the rest do not need each other's outputs.
         taken = {name for node in rest for name in names_read(node)} | set(self.graph.outputs)
         computed = [name for name in dict.fromkeys((*self.graph.outputs, *sorted(taken))) if name in self._producers]
-        known = {name: self.values[name].constant for name in taken if name in self.values}
-        arrays = {name: array for name, array in known.items() if array is not None}
+        arrays = known_arrays(taken, self.values)
+        inputs = self._inputs.keys()
         return Plan(
-            program=self._program(computed) if computed else None,
+            program=static_part(self.graph, self._nodes, computed, inputs, self.values, self.given)
+            if computed
+            else None,
             known=arrays,
             given=frozenset(self.given & arrays.keys()),
             rest=rest,
         )
-
-    def _program(self, outputs: Sequence[str]) -> PreparedModel:
-        nodes = live_nodes(self._nodes, outputs)
-        read = dict.fromkeys(name for node in nodes for name in names_read(node))
-        constants = {name: self.values[name].constant for name in read if name in self.values}
-        arrays = {name: array for name, array in constants.items() if array is not None}
-        return PreparedModel(
-            nodes=nodes,
-            inputs=[_value_info(self._inputs[name]) for name in read if name in self._inputs and name not in arrays],
-            outputs=outputs,
-            constants=arrays,
-            opsets=dict(self.graph.opsets),
-            loader=self.graph.loader,
-            given=frozenset(self.given & arrays.keys()),
-        )
-
-
-def _value_info(value: Value) -> onnx.ValueInfoProto:
-    return onnx.helper.make_tensor_value_info(value.name, onnx_of_dtype(value.dtype), value.shape)
-
-
-def _shape_or_size(node: onnx.NodeProto, value: Value) -> Array:
-    if node.op_type == "Size":
-        return np.array(int(np.prod(value.shape, dtype=np.int64)), np.int64)
-    attributes = {item.name: item.i for item in node.attribute}
-    return np.array(value.shape[attributes.get("start", 0) : attributes.get("end")], np.int64)
-
-
-def _fit(arrays: Sequence[Array | None], types: Sequence[OutputType | None]) -> bool:
-    """Whether the arrays have the types that the op should give."""
-    return all(
-        array is None or output is None or (array.dtype == output.dtype and output.static_shape in (None, array.shape))
-        for array, output in zip(arrays, types, strict=False)
-    )
