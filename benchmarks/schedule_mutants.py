@@ -88,15 +88,15 @@ its text order and of the original: see [how](../proof.md).
 def main(arguments: Sequence[str] | None = None) -> None:
     """Judges the mutants of all programs and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--random", type=int, default=50, help="random programs of each kind (default 50)")
-    parser.add_argument("--each", type=int, default=100, help="mutants of a random program at most (default 100)")
+    parser.add_argument("--random", type=int, default=60, help="random programs of each kind (default 60)")
+    parser.add_argument("--each", type=int, default=90, help="mutants of a random program at most (default 90)")
     parser.add_argument("--models", type=int, default=50, help="mutants of any other program at most (default 50)")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
     tally, seconds = Tally.empty(), 0.0
     with ProcessPoolExecutor(options.processes) as pool:
-        names = list(subjects(PROGRAMS, options.random))
+        names = sorted(subjects(PROGRAMS, options.random), key=lambda name: not name.startswith("random"))
         limits = {name: options.each if name.startswith("random") else options.models for name in names}
         waiting = {pool.submit(judge_all, name, options.random, limits[name]): name for name in names}
         for done in as_completed(waiting):

@@ -111,7 +111,7 @@ class Program:
     def ir(self, level: str) -> str:
         """The program's IR at a level: "rop", "rtask" or "vdevice". Raises InvalidInputError for another name."""
         if level in self.compiled.levels:
-            return f"{self.compiled.levels[level]}\n"
+            return str(self.compiled.levels[level]) + "\n"
         if not self.compiled.levels:
             raise InvalidInputError("the program's file holds no IR: save it with keep_ir=True, or compile the model")
         raise InvalidInputError(f"there is no level '{level}'; choose one of {', '.join(self.levels)}")

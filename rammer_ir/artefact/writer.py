@@ -30,7 +30,7 @@ def write_artefact(compiled: CompiledProgram, path: str | Path, *, keep_ir: bool
     """
     image = compiled.image
     leave_out = frozenset((*IMAGE_SECTIONS, "provenance"))
-    levels = {level: f"{text}" for level, text in compiled.levels.items()} if keep_ir else {}
+    levels = {level: str(text) for level, text in compiled.levels.items()} if keep_ir else {}
     manifest: dict[str, Any] = {
         "origin": to_json(compiled.origin),
         "report": to_json(compiled.report),

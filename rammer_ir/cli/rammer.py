@@ -11,8 +11,10 @@ from rammer_ir.cli import (
     plan_model,
     profile_training,
     run_model,
+    show_stats,
     simulate_plan,
     train_plan,
+    view_schedule,
 )
 from rammer_ir.cli.report import run_tool
 from rammer_ir.errors import InvalidInputError
@@ -26,6 +28,8 @@ examples:
   rammer compile model.onnx --device h100 -o model.rammer
   rammer run model.rammer
   rammer inspect model.rammer --bodies
+  rammer view model.onnx -o schedule.html --perfetto schedule.json
+  rammer stats model.onnx --json
   rammer profile graph model.py:make_model --batch 8 -o graph.txt
   rammer profile links -o links.json
   rammer plan graph.txt --profile-batch 1 --global-batch 128 --devices 8,16 --view plan.html
@@ -53,6 +57,8 @@ def parser() -> argparse.ArgumentParser:
     run_model.add_command(commands)
     compile_model.add_command(commands)
     inspect_file.add_command(commands)
+    view_schedule.add_command(commands)
+    show_stats.add_command(commands)
     profile_training.add_command(commands)
     plan_model.add_command(commands)
     simulate_plan.add_command(commands)

@@ -67,7 +67,7 @@ def random_program(seed: int, *, veus: int = 3, layers: int = 4, buffers: int = 
     steps: list[list[_Task]] = []
     source = "%x"
     for layer in range(layers):
-        size = int(generator.choice([2, 4, 8]))
+        size = int(generator.choice([4, 8]))
         kernel = _Kernel(f"k{layer}", size, int(generator.integers(0, 3)))
         kernels.append(kernel)
         others = [name for name in (f"%b{number}" for number in range(buffers)) if name != source]
