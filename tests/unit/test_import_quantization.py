@@ -38,10 +38,10 @@ def check(model: Any, inputs: Arrays, expected: Arrays) -> None:
 
 
 def test_quantization_rounds_to_even_and_saturates() -> None:
-    x = np.array([0.5, 1.5, 2.5, -0.5, -1.5, 130, -130, 1e30, -1e30, np.inf, -np.inf, 0.25], np.float32)
+    x = np.array([0.5, 1.5, 2.5, -0.5, -1.5, 130, -130, 1e30, -1e30, np.inf, -np.inf, np.nan], np.float32)
     constants: Arrays = {"scale": np.array(1, np.float32), "zero": np.array(3, np.int8)}
     model = node_model("QuantizeLinear", {"x": x}, constants=constants, opset=21)
-    wanted = np.array([3, 5, 5, 3, 1, 127, -127, 127, -128, 127, -128, 3], np.int8)
+    wanted = np.array([3, 5, 5, 3, 1, 127, -127, 127, -128, 127, -128, -128], np.int8)
     check_everywhere(model, {"x": x}, {"y": wanted})
 
 
@@ -96,6 +96,18 @@ def test_dequantization_to_half_precision() -> None:
     x, scale = integers(np.uint8, 9), np.array(0.3, np.float16)
     model = node_model("DequantizeLinear", {"x": x}, constants={"s": scale}, opset=23)
     check_everywhere(model, {"x": x}, {"y": (x.astype(np.float32) * scale.astype(np.float32)).astype(np.float16)})
+
+
+def test_scales_that_are_powers_of_two() -> None:
+    x, scale = normal(4, 3) * 30, np.array([0.25, 2, 1], np.float32).astype(ml_dtypes.float8_e8m0fnu)
+    attributes: dict[str, Any] = {"opset": 25, "axis": 1}
+    model = node_model("QuantizeLinear", {"x": x}, constants={"s": scale}, output_dtype=TensorProto.INT8, **attributes)
+    wanted = quantized(x, scale.astype(np.float32), 0, np.int8)
+    check(model, {"x": x}, {"y": wanted})
+    back = node_model(
+        "DequantizeLinear", {"x": wanted}, constants={"s": scale}, output_dtype=TensorProto.FLOAT, **attributes
+    )
+    check(back, {"x": wanted}, {"y": wanted * scale.astype(np.float32)})
 
 
 def test_scales_that_do_not_fit() -> None:

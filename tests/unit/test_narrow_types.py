@@ -183,6 +183,22 @@ def test_programs_in_files_know_their_types(tmp_path: Path) -> None:
         assert compare(results, expected).is_close
 
 
+def test_sums_of_half_precision_are_rounded_once() -> None:
+    """One by one, ones would add up to 2048, or 256."""
+    inputs: Arrays = {"x": np.ones((2, 3000), np.float16), "y": np.ones((3, 700), ml_dtypes.bfloat16)}
+    expected: Arrays = {
+        "sum": np.full((2, 1), 3000, np.float16),
+        "product": np.full((3, 3), 700, ml_dtypes.bfloat16),
+    }
+    nodes = [
+        helper.make_node("ReduceSum", ["x", "axis"], ["sum"]),
+        helper.make_node("Transpose", ["y"], ["t"], perm=[1, 0]),
+        helper.make_node("MatMul", ["y", "t"], ["product"]),
+    ]
+    model = graph_model(nodes, inputs, list(expected), constants={"axis": np.array([1], np.int64)})
+    check_everywhere(model, inputs, expected)
+
+
 def test_bit_casts() -> None:
     inputs: Arrays = {
         "f": np.array([0, -0.0, 1.5, np.inf], np.float32),

@@ -13,7 +13,7 @@ from xdsl.ir.affine import AffineExpr
 
 from rammer_ir.frontend import scalars
 from rammer_ir.frontend.conversions import convert_element, widened
-from rammer_ir.frontend.element_types import DType, dtype_of_onnx, element_type, integer_range
+from rammer_ir.frontend.element_types import DType, dtype_of_onnx, element_type, integer_range, is_floating
 from rammer_ir.frontend.graph_builder import GraphBuilder
 from rammer_ir.frontend.indices import loop_dims
 from rammer_ir.frontend.names import quoted
@@ -34,12 +34,12 @@ def quantize_linear(node: Node, build: GraphBuilder) -> Value:
     element = element_type(_output_dtype(node), "the result")
     precision = node.integer("precision", 0)
     what = f"the precision of {quoted(node.label)}"
-    division = element_type(dtype_of_onnx(precision, what), what) if precision else scale.element_type
+    division = element_type(dtype_of_onnx(precision, what), what) if precision else _arithmetic_type(scale)
     saturate = node.integer("saturate", 1) != 0
     operands = [operand, *_along(node, build, operand, scale), *_zero_point(node, build, operand)]
 
     def body(x: SSAValue, by: SSAValue, *zero: SSAValue) -> SSAValue:
-        quotient = scalars.divide(scalars.convert(x, division), scalars.convert(by, division))
+        quotient = scalars.divide(scalars.convert(x, division), scalars.convert(widened(by), division))
         if is_narrow(element):
             shifted = scalars.add(scalars.convert(quotient, f32), widened(zero[0])) if zero else quotient
             return convert_element(shifted, element, saturate=saturate)
@@ -51,7 +51,9 @@ def quantize_linear(node: Node, build: GraphBuilder) -> Value:
 def _quantized(quotient: SSAValue, element: Attribute, *zero: SSAValue) -> SSAValue:
     """The quotient rounded to an integer, ties to even, with the zero point added; within the type's range."""
     rounded = math.RoundEvenOp(scalars.convert(quotient, f32)).result
-    near = scalars.maximum(scalars.minimum(rounded, scalars.constant(_FAR, f32)), scalars.constant(-_FAR, f32))
+    below, far = scalars.minimum(rounded, scalars.constant(_FAR, f32)), scalars.constant(-_FAR, f32)
+    # What is no number becomes the least one.
+    near = scalars.select(scalars.compare("gt", below, far), below, far)
     total = scalars.convert(near, i32)
     for offset in zero:
         total = scalars.add(total, scalars.convert(widened(offset), i32))
@@ -69,7 +71,9 @@ def dequantize_linear(node: Node, build: GraphBuilder) -> Value:
 
     def body(x: SSAValue, by: SSAValue, *zero: SSAValue) -> SSAValue:
         difference = _difference(widened(x), *(widened(offset) for offset in zero))
-        return scalars.convert(scalars.multiply(scalars.convert(difference, f32), scalars.convert(by, f32)), element)
+        return scalars.convert(
+            scalars.multiply(scalars.convert(difference, f32), scalars.convert(widened(by), f32)), element
+        )
 
     return build.pointwise(operands, operand.shape, body, element)
 
@@ -80,6 +84,11 @@ def _difference(value: SSAValue, *zero: SSAValue) -> SSAValue:
         return value
     kind = f32 if scalars.is_float(value) else i32
     return scalars.subtract(scalars.convert(value, kind), scalars.convert(zero[0], kind))
+
+
+def _arithmetic_type(scale: Value) -> Attribute:
+    """The type to divide in by a scale: its own, or float32 by an integer or a power of two."""
+    return scale.element_type if is_floating(scale.dtype) else f32
 
 
 def _output_dtype(node: Node) -> DType:
