@@ -65,6 +65,12 @@ def test_top_k(data: st.DataObject) -> None:
     np.testing.assert_array_equal(values, np.take_along_axis(x, order[:, :k], 1))
 
 
+def test_zeros_of_both_signs_are_equal() -> None:
+    inputs = {"x": np.array([0.0, -0.0, 0.0, -np.inf, -np.nan, np.inf])}
+    model = node_model("TopK", inputs, constants={"k": np.array([6])}, outputs=("v", "i"))
+    np.testing.assert_array_equal(run(model, inputs)[1], [4, 5, 0, 1, 2, 3])
+
+
 def test_top_k_of_more_than_there_are_is_refused() -> None:
     inputs = {"x": np.zeros((3,), np.float32)}
     with pytest.raises(UnsupportedModelError, match="asks for 0 of 3 elements"):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import prod
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import TensorType, i32, i64
+from xdsl.dialects.builtin import Float32Type, Float64Type, TensorType, i32, i64
 from xdsl.ir import SSAValue
 from xdsl.ir.affine import AffineExpr
 
@@ -18,6 +18,7 @@ from rammer_ir.frontend.computed_indices import (
     loop_index,
     loop_indices,
 )
+from rammer_ir.frontend.element_types import is_floating
 from rammer_ir.frontend.generics import Read, Write
 from rammer_ir.frontend.graph_builder import GraphBuilder
 from rammer_ir.frontend.indices import loop_dims
@@ -124,33 +125,42 @@ def top_k(node: Node, build: GraphBuilder) -> list[Value]:
     return [values, build.pointwise([places], places.shape, lambda place: scalars.convert(place, i64), i64)]
 
 
+def _keys(build: GraphBuilder, operand: Value) -> Value:
+    """Integers in the order of the elements, equal for equal ones; that of NaN is the greatest. Integers stay."""
+    if not is_floating(operand.dtype):
+        return operand
+    is_wide = operand.element_type == Float64Type()
+    kind, number = (i64, Float64Type()) if is_wide else (i32, Float32Type())
+    greatest = 2 ** (63 if is_wide else 31) - 1
+
+    def key(element: SSAValue) -> SSAValue:
+        # The sum makes a positive zero of a negative one.
+        value = scalars.add(scalars.convert(element, number), scalars.constant(0, number))
+        bits = arith.BitcastOp(value, kind).result
+        is_negative = scalars.compare("lt", bits, scalars.constant(0, kind))
+        mirrored = scalars.differ(bits, scalars.constant(greatest, kind))
+        ordered = scalars.select(is_negative, mirrored, bits)
+        return scalars.select(_is_nan(value), scalars.constant(greatest, kind), ordered)
+
+    return build.pointwise([operand], operand.shape, key, kind)
+
+
 def _ranks(build: GraphBuilder, operand: Value, axis: int, *, is_largest: bool) -> Value:
     """How many elements of its row come before each element, as i32."""
     rank, extent = operand.rank, operand.shape[axis]
     dims = loop_dims(rank)
     other = AffineExpr.dimension(rank)
-    reads = [
-        Read(build.read(operand), dims),
-        Read(build.read(operand), [other if dim == axis else dims[dim] for dim in range(rank)]),
-    ]
+    keys = build.read(_keys(build, operand))
+    reads = [Read(keys, dims), Read(keys, [other if dim == axis else dims[dim] for dim in range(rank)])]
 
-    def body(element: SSAValue, against: SSAValue) -> SSAValue:
-        is_before = _greater(against, element) if is_largest else _greater(element, against)
+    def body(key: SSAValue, against: SSAValue) -> SSAValue:
+        is_before = scalars.compare("gt" if is_largest else "lt", against, key)
         is_lower = scalars.compare("lt", loop_index(rank), loop_index(axis))
-        comes_first = scalars.either(is_before, scalars.both(_same(element, against), is_lower))
-        return arith.ExtUIOp(comes_first, i32).result
+        is_tie = scalars.both(scalars.compare("eq", key, against), is_lower)
+        return arith.ExtUIOp(scalars.either(is_before, is_tie), i32).result
 
-    combiner = Combiner.ADD if extent > 1 else Combiner.NONE
-    return build.generic(
-        [*operand.shape, extent], reads, [Write(TensorType(i32, operand.shape), dims, combiner)], body
-    )[0]
-
-
-def _greater(left: SSAValue, right: SSAValue) -> SSAValue:
-    greater = scalars.compare("gt", left, right)
-    if not scalars.is_float(left):
-        return greater
-    return scalars.either(greater, scalars.both(_is_nan(left), scalars.compare("eq", right, right)))
+    write = Write(TensorType(i32, operand.shape), dims, Combiner.ADD if extent > 1 else Combiner.NONE)
+    return build.generic([*operand.shape, extent], reads, [write], body)[0]
 
 
 def _by_rank(build: GraphBuilder, ranks: Value, axis: int, k: int) -> Value:
