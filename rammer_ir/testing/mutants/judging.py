@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from rammer_ir.context import new_context
@@ -87,7 +88,7 @@ class Subject:
         mutant = self._program.clone()
         change = mutation(Surgery(mutant, np.random.default_rng(seed)))
         text = str(mutant)
-        if change is None or text in self._seen:
+        if change is None or text in self._seen or not _declares_first(mutant):
             return None
         self._seen.add(text)
         with self._instead(mutant):
@@ -138,6 +139,17 @@ class Subject:
             if found is not None:
                 return found, exhaustive
         return None, everywhere
+
+
+def _declares_first(program: vdevice.ProgramOp) -> bool:
+    """Whether every value stands before its uses in the text: else the text is no IR."""
+    known: set[SSAValue] = set()
+    for op in program.walk():
+        if not known.issuperset(op.operands):
+            return False
+        known.update(op.results)
+        known.update(argument for region in op.regions for block_ in region.blocks for argument in block_.args)
+    return True
 
 
 def _search(runs: Interleavings, seed: int) -> tuple[Finding | None, bool]:
