@@ -159,7 +159,7 @@ def _meets(first: Sequence[NDArray[np.int64]], second: Sequence[NDArray[np.int64
     """Which lists of cells have one in common; entry [i, j] for list i of the first and j of the second."""
     count = 1 + max((int(cells[-1]) for cells in [*first, *second] if len(cells)), default=0)
     ones, others = ([_bits(cells, count) for cells in lists] for lists in (first, second))
-    return np.array([[bool(one & other) for other in others] for one in ones], np.bool_).reshape(len(ones), -1)
+    return np.array([[bool(one & other) for other in others] for one in ones], np.bool_).reshape(len(ones), len(others))
 
 
 def _bits(cells: NDArray[np.int64], count: int) -> int:
