@@ -96,10 +96,13 @@ def _inputs(program: "Program", given: Sequence[str], seed: int) -> "dict[str, N
 
     from rammer_ir.random_inputs import random_inputs
 
-    inputs = random_inputs(program.inputs, seed)
-    for name, path in _pairs(given, "--input"):
-        if name not in inputs:
-            raise InvalidInputError(f"the model has no input '{name}'; it has {', '.join(inputs)}")
+    pairs = _pairs(given, "--input")
+    files = {name for name, _ in pairs}
+    inputs = random_inputs([binding for binding in program.inputs if binding.name not in files], seed)
+    names = [binding.name for binding in program.inputs]
+    for name, path in pairs:
+        if name not in names:
+            raise InvalidInputError(f"the model has no input '{name}'; it has {', '.join(names)}")
         try:
             inputs[name] = np.load(path, allow_pickle=False)
         except (ValueError, EOFError) as error:
