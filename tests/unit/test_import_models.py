@@ -215,9 +215,8 @@ class TestRefusals:
         with pytest.raises(UnsupportedModelError, match=r"op Reshape \(opset 17\) has an output whose shape depends"):
             import_model(node_model("Reshape", inputs))
 
-    @pytest.mark.parametrize("dtype", [np.uint8, np.complex64])
-    def test_element_type(self, dtype: Any) -> None:
-        model = node_model("Identity", {"x": np.zeros(3, dtype)})
+    def test_element_type(self) -> None:
+        model = node_model("Identity", {"x": np.zeros(3, np.complex64)})
         with pytest.raises(UnsupportedModelError, match=r'value "x" has element type .*, which is not supported'):
             import_model(model)
 

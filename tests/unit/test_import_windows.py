@@ -122,12 +122,6 @@ def test_max_pool_of_integers() -> None:
     check_import(node_model("MaxPool", inputs, kernel_shape=[3, 3], pads=[1, 1, 1, 1]), inputs)
 
 
-def test_indices_of_max_pool_are_refused() -> None:
-    model = node_model("MaxPool", {"x": normal(1, 1, 4, 4)}, outputs=("y", "indices"), kernel_shape=[2, 2])
-    with pytest.raises(UnsupportedModelError, match=r'op MaxPool \(opset 17\) gives output "indices"'):
-        import_model(model)
-
-
 @pytest.mark.parametrize(("shape", "attributes"), _POOLS)
 @pytest.mark.parametrize("count_include_pad", [0, 1])
 def test_average_pool(shape: Any, attributes: dict[str, Any], count_include_pad: int) -> None:
