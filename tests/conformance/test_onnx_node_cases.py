@@ -41,7 +41,8 @@ def _cases() -> Iterator[Any]:
     with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
         cases = cast("Any", collect_testcases)(None)
     for case in cases:
-        if _is_covered(case.model):
+        # What a Bernoulli draws is not ONNX's to say.
+        if _is_covered(case.model) and not case.name.startswith("test_bernoulli"):
             yield pytest.param(Case(case.name, case.model, case.data_sets), id=case.name)
 
 

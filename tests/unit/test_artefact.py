@@ -158,9 +158,9 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     original: Callable[..., bytes] = program.build_library
 
-    def build(image: Any, *others: Any) -> bytes:
+    def build(image: Any, *others: Any, **options: Any) -> bytes:
         seen.append(image.name)
-        return original(image, *others)
+        return original(image, *others, **options)
 
     monkeypatch.setattr(program, "build_library", build)
     return seen

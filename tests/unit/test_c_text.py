@@ -7,7 +7,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from xdsl.dialects.builtin import IndexType, IntegerType, Signedness, f16, f32, f64, i1, i8, i16, i32, i64
+from xdsl.dialects.builtin import IndexType, IntegerType, Signedness, f32, f64, f80, i1, i8, i16, i32, i64
 from xdsl.ir import Attribute
 
 from rammer_ir.errors import CompileError
@@ -122,7 +122,7 @@ def test_indices_have_32_bits() -> None:
         integer_literal(2**31, IndexType())
 
 
-@pytest.mark.parametrize("kind", [f16, IntegerType(7), IntegerType(128)])
+@pytest.mark.parametrize("kind", [f80, IntegerType(7), IntegerType(128)])
 def test_types_that_bodies_cannot_have(kind: Attribute) -> None:
     with pytest.raises(CompileError, match="cannot compute with values of type"):
         c_type(kind)

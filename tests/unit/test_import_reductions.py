@@ -96,21 +96,6 @@ def test_batch_normalization_of_16_bit_numbers_by_wider_statistics() -> None:
     check_import(model, inputs, rtol=2e-3, atol=2e-3)
 
 
-def test_batch_normalization_in_training_is_refused() -> None:
-    constants = {name: normal(3) for name in ("scale", "bias", "mean", "var")}
-    outputs = ("y", "running_mean", "running_var")
-    model = node_model(
-        "BatchNormalization",
-        {"x": normal(1, 3, 2)},
-        constants=constants,
-        outputs=outputs,
-        opset=15,
-        training_mode=1,
-    )
-    with pytest.raises(UnsupportedModelError, match=r'op BatchNormalization \(opset 15\) gives output "running_mean"'):
-        import_model(model)
-
-
 @pytest.mark.parametrize("axis", [-1, 1])
 @pytest.mark.parametrize("has_bias", [False, True])
 def test_layer_normalization(axis: int, has_bias: bool) -> None:
