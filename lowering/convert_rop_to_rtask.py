@@ -7,7 +7,7 @@ from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, IndexType, ModuleOp, TensorType
 from xdsl.dialects.tensor import EmptyOp
-from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.ir import Attribute, Block, BlockArgument, Region, SSAValue
 from xdsl.ir.affine import AffineMap
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.hints import isa
@@ -143,9 +143,9 @@ class _Planner:
         if not isa(tilings, ArrayAttr[TilingAttr]) or not len(tilings):
             raise PassError("an operator has no tilings: run the pass tile first", location=describe_op(operator))
         prefix = f"operator{self.number}_"
-        inputs = range(len(operator.inputs))
+        inputs, meaning = range(len(operator.inputs)), meaning_of(operator)
         candidates: list[Candidate] = [
-            [self._dispatch(operator, tiling, f"{prefix}candidate{position}", inputs)]
+            [self._dispatch(operator, meaning, tiling, f"{prefix}candidate{position}", inputs)]
             for position, tiling in enumerate(tilings)
         ]
         if isa(splits, ArrayAttr[SplitAttr]):
@@ -157,16 +157,20 @@ class _Planner:
     def _split(self, operator: OperatorOp, split: SplitAttr, name: str) -> Candidate:
         """The dispatches of partial sums and of their sum, whose first input is the first's result."""
         parts = SplitReduction.of(operator, split.dim, split.parts)
-        partial = self._dispatch(parts.partial, split.partial, f"{name}_partial", parts.partial_inputs)
+        partial = self._dispatch(
+            parts.partial, meaning_of(parts.partial), split.partial, f"{name}_partial", parts.partial_inputs
+        )
         inputs = (len(operator.inputs), *parts.total_inputs)
-        total = self._dispatch(parts.total, split.total, f"{name}_total", inputs)
+        total = self._dispatch(parts.total, meaning_of(parts.total), split.total, f"{name}_total", inputs)
         parts.erase()
         return partial, total
 
-    def _dispatch(self, operator: OperatorOp, tiling: TilingAttr, name: str, inputs: Sequence[int]) -> PlannedDispatch:
+    def _dispatch(
+        self, operator: OperatorOp, meaning: Meaning, tiling: TilingAttr, name: str, inputs: Sequence[int]
+    ) -> PlannedDispatch:
         """The dispatch of a tiling, where the operator's inputs have the given numbers."""
         packed = _packed_operands(operator, tiling)
-        kernel = self._kernel(operator, tiling, name, packed)
+        kernel = self._kernel(operator, meaning, tiling, name, packed)
         return PlannedDispatch(
             kernel.name,
             tuple(inputs[number] for number in kernel.reads),
@@ -176,9 +180,16 @@ class _Planner:
             {inputs[number]: operand for number, operand in packed.items()},
         )
 
-    def _kernel(self, operator: OperatorOp, tiling: TilingAttr, name: str, packed: dict[int, PackedOperand]) -> _Kernel:
+    def _kernel(
+        self,
+        operator: OperatorOp,
+        meaning: Meaning,
+        tiling: TilingAttr,
+        name: str,
+        packed: dict[int, PackedOperand],
+    ) -> _Kernel:
         """The kernel of a tiling, that of an equal operator if there is one."""
-        key = (meaning_of(operator), tiling)
+        key = (meaning, tiling)
         if key not in self.symbols.kernels:
             replaced = {number: (operand.type, operand.read_map()) for number, operand in packed.items()}
             tiled = TiledOperator(operator, cuts_of(operator, tiling), replaced)
@@ -194,15 +205,19 @@ class _Planner:
 def _packed_operands(operator: OperatorOp, tiling: TilingAttr) -> dict[int, PackedOperand]:
     """What stands for the weight of a contraction or of a matrix-vector product, by the number of the input."""
     first = generics_of(operator)[0]
-    arguments = operator.body.block.args
     if tiling.kind == "contraction" and (contraction := match_contraction(operator)) is not None:
-        weight = next(number for number, value in enumerate(arguments) if value is first.inputs[contraction.w])
-        return {weight: PackedWeight.of(first, contraction, tiling)}
+        return {_input_number(first, contraction.w): PackedWeight.of(first, contraction, tiling)}
     if tiling.kind == "matrix_vector" and (roles := match_matrix_vector(operator)) is not None:
         check_tile(operator, roles, tiling)
-        weight = next(number for number, value in enumerate(arguments) if value is first.inputs[roles.w])
-        return {weight: PackedMatrix.of(first, roles, tiling)}
+        return {_input_number(first, roles.w): PackedMatrix.of(first, roles, tiling)}
     if tiling.kind != "generic":
         kind = {"contraction": "contraction", "matrix_vector": "matrix-vector product"}[tiling.kind]
         raise PassError(f"a {kind} tiling on what is no {kind}", location=describe_op(operator))
     return {}
+
+
+def _input_number(generic: GenericOp, position: int) -> int:
+    """Which of its operator's inputs a generic reads at a position."""
+    value = generic.inputs[position]
+    assert isinstance(value, BlockArgument)
+    return value.index

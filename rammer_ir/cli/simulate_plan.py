@@ -2,8 +2,9 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from rammer_ir.cli.schedule_options import add_plan_argument, add_schedule_options
 
 if TYPE_CHECKING:
     from rammer_ir.planner.simulator import Schedule
@@ -12,14 +13,8 @@ if TYPE_CHECKING:
 def add_command(commands: "argparse._SubParsersAction[Any]") -> None:  # pyright: ignore[reportPrivateUsage]
     """Adds `simulate-plan` to the commands of `rammer`."""
     parser = commands.add_parser("simulate-plan", help="simulate an iteration of a plan of `rammer plan --json`")
-    parser.add_argument("plan", type=Path, help="the plan as JSON")
-    parser.add_argument(
-        "--warmup",
-        choices=("A", "B"),
-        default="A",
-        help="forward passes first: S - i (A) or 2 (S - i) - 1 (B) (default A)",
-    )
-    parser.add_argument("--depth", type=int, metavar="N", help="micro-batches in flight, at most (default: no limit)")
+    add_plan_argument(parser)
+    add_schedule_options(parser)
     parser.add_argument("--json", action="store_true", help="print the schedule for machines, with every task")
     parser.set_defaults(execute=execute)
 

@@ -4,9 +4,9 @@ import argparse
 import json
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rammer_ir.cli.schedule_options import add_plan_argument, add_schedule_options
 from rammer_ir.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -32,17 +32,11 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:  # pyright
         epilog=CONTRACT,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("plan", type=Path, help="the plan as JSON")
+    add_plan_argument(parser)
     parser.add_argument("model", nargs="?", help="the function that makes the model: model.py:make_model")
     parser.add_argument("--steps", type=int, default=10, metavar="N", help="iterations (default 10)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the weights (default 0)")
-    parser.add_argument(
-        "--warmup",
-        choices=("A", "B"),
-        default="A",
-        help="forward passes first: S - i (A) or 2 (S - i) - 1 (B) (default A)",
-    )
-    parser.add_argument("--depth", type=int, metavar="N", help="micro-batches in flight, at most (default: no limit)")
+    add_schedule_options(parser)
     parser.add_argument("--print-program", action="store_true", help="print what each rank does as IR, and end")
     parser.add_argument("--json", action="store_true", help="print the result for machines")
     parser.set_defaults(execute=execute)

@@ -1,6 +1,5 @@
 """A program that is interpreted: right but slow, for machines without a C++ compiler."""
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from rammer_ir.interpreters.vdevice import run_module
 from rammer_ir.runtime.bindings import check_names, host_array, scalar_values, visible_shape
 from rammer_ir.runtime.interface import Measurement
 from rammer_ir.runtime.program_image import ProgramImage
+from rammer_ir.runtime.wall_time import measure_wall_time
 
 
 class InterpretedProgram:
@@ -44,13 +44,7 @@ class InterpretedProgram:
 
     def measure(self, inputs: Mapping[str, object], *, runs: int = 1, warmup: int = 0) -> Measurement:
         """Time `runs` runs on the same inputs, after `warmup` runs that do not count."""
-        seconds: list[float] = []
-        for number in range(-warmup, runs):
-            start = time.perf_counter()
-            self.run(inputs)
-            if number >= 0:
-                seconds.append(time.perf_counter() - start)
-        return Measurement(tuple(seconds), clock="wall", cache="warm")
+        return measure_wall_time(lambda: self.run(inputs), runs=runs, warmup=warmup)
 
     def close(self) -> None:
         """Nothing is held."""

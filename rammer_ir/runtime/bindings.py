@@ -101,17 +101,22 @@ def describe(binding: Binding) -> str:
     return f"{binding.dtype} array of shape [{', '.join(dimensions)}]"
 
 
+def read_dlpack(name: str, value: object) -> NDArray[np.generic]:
+    """The array that an object offers by DLPack; raises InvalidInputError, with the input's name, if it cannot."""
+    try:
+        return np.from_dlpack(value)  # pyright: ignore[reportArgumentType]
+    except (BufferError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InvalidInputError(
+            f"input {name!r} cannot be read as an array in host memory ({reason}): pass a NumPy array"
+        ) from error
+
+
 def _as_numpy(binding: Binding, value: object) -> NDArray[np.generic]:
     if isinstance(value, np.ndarray | np.generic):
         return np.asarray(cast("NDArray[np.generic]", value))
     if hasattr(value, "__dlpack__") and hasattr(value, "__dlpack_device__"):
-        try:
-            return np.from_dlpack(value)  # pyright: ignore[reportArgumentType]
-        except (BufferError, RuntimeError, TypeError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            raise InvalidInputError(
-                f"input {binding.name!r} cannot be read as an array in host memory ({reason}): pass a NumPy array"
-            ) from error
+        return read_dlpack(binding.name, value)
     raise InvalidInputError(
         f"input {binding.name!r} is of type {type(value).__name__}, expected {describe(binding)}: "
         f"convert it with numpy.asarray(value, {binding.dtype!r})"

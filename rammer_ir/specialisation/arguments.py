@@ -14,6 +14,7 @@ from rammer_ir.frontend.element_types import DType, dtype_of_onnx
 from rammer_ir.frontend.limits import checked_bytes
 from rammer_ir.frontend.names import quoted
 from rammer_ir.host_function.values import HostValue, is_text, text_array, texts_of
+from rammer_ir.runtime.bindings import read_dlpack
 from rammer_ir.runtime.program_image import Binding
 
 VARYING: Final = -1
@@ -114,13 +115,7 @@ def _as_array(parameter: Parameter, value: object) -> NDArray[Any]:
     if parameter.dtype is None and isinstance(value, str | list | tuple):
         return np.asarray(value, dtype=object)
     if hasattr(value, "__dlpack__") and hasattr(value, "__dlpack_device__"):
-        try:
-            return np.from_dlpack(value)  # pyright: ignore[reportArgumentType]
-        except (BufferError, RuntimeError, TypeError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            raise InvalidInputError(
-                f"input {parameter.name!r} cannot be read as an array in host memory ({reason}): pass a NumPy array"
-            ) from error
+        return read_dlpack(parameter.name, value)
     raise InvalidInputError(f"input {parameter.name!r} is of type {type(value).__name__}: pass a NumPy array")
 
 

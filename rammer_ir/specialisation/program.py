@@ -1,7 +1,6 @@
 """A model that is specialised while it is used, with the face of a program."""
 
 import threading
-import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -18,6 +17,7 @@ from rammer_ir.program import Program
 from rammer_ir.report import ProgramReport
 from rammer_ir.runtime.interface import LoadedProgram, Measurement
 from rammer_ir.runtime.program_image import Binding
+from rammer_ir.runtime.wall_time import measure_wall_time
 from rammer_ir.specialisation.adaptive_graph import AdaptiveGraph
 from rammer_ir.specialisation.arguments import Parameter, checked_arguments
 from rammer_ir.specialisation.graph import Graph
@@ -144,13 +144,7 @@ class SpecialisedProgram(Program):
 
     def measure(self, inputs: Mapping[str, object], *, runs: int = 100, warmup: int = 10) -> Measurement:
         """Wall time of `runs` calls of :meth:`run`, after `warmup` that do not count."""
-        seconds: list[float] = []
-        for number in range(-warmup, runs):
-            start = time.perf_counter()
-            self.run(inputs)
-            if number >= 0:
-                seconds.append(time.perf_counter() - start)
-        return Measurement(tuple(seconds), clock="wall", cache="warm")
+        return measure_wall_time(lambda: self.run(inputs), runs=runs, warmup=warmup)
 
     def save(self, path: str | Path, *, keep_ir: bool = False) -> None:
         """Raises InvalidInputError: a file holds one program, and this is made of several, or of none yet."""

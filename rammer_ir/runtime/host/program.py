@@ -1,7 +1,6 @@
 """A program loaded on the CPU."""
 
 import threading
-import time
 import weakref
 from collections.abc import Mapping
 from typing import Any, Final
@@ -22,6 +21,7 @@ from rammer_ir.runtime.machine_code import Buffer
 from rammer_ir.runtime.program_image import Binding, ProgramImage
 from rammer_ir.runtime.timeout import TimeoutRecord, WaitKind, timeout_error
 from rammer_ir.runtime.trace import Trace, trace_of
+from rammer_ir.runtime.wall_time import measure_wall_time
 
 # By kind of failure; the numbers are those of tables.hpp.
 _RING_RULES: Final = {
@@ -101,13 +101,7 @@ class HostProgram:
 
     def measure(self, inputs: Mapping[str, object], *, runs: int = 100, warmup: int = 10) -> Measurement:
         """Wall time of `runs` calls of :meth:`run`, checks of the inputs and allocation of the outputs included."""
-        seconds: list[float] = []
-        for number in range(-warmup, runs):
-            start = time.perf_counter()
-            self.run(inputs)
-            if number >= 0:
-                seconds.append(time.perf_counter() - start)
-        return Measurement(tuple(seconds), clock="wall", cache="warm")
+        return measure_wall_time(lambda: self.run(inputs), runs=runs, warmup=warmup)
 
     def close(self) -> None:
         """Join the threads and free the memory."""
