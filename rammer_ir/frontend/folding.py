@@ -41,7 +41,8 @@ def is_foldable(
     if any(_holds_graph_or_external(attribute) for attribute in proto.attribute):
         return False
     schema = find_schema(domain, proto.op_type, opsets.get(domain, 1))
-    if schema is None or not is_deterministic(schema):
+    if schema is None or not is_deterministic(schema) or "broadcast" in schema.attributes:
+        # The evaluator knows nothing of broadcasting as it was before opset 7.
         return False
     return all(output is None or output.static_shape is not None for output in output_types)
 

@@ -112,6 +112,11 @@ class Node:
         array = self.optional_constant(position, what)
         return None if array is None else tuple(int(item) for item in np.ravel(array))
 
+    def with_input(self, position: int, value: Value) -> "Node":
+        """The node with another value as an input."""
+        inputs = [*self.inputs[:position], value, *self.inputs[position + 1 :]]
+        return Node(self.proto, self.opset, inputs, self.output_types, self.used_outputs)
+
     def is_used(self, output: int) -> bool:
         """Whether anything needs the output."""
         return output < len(self.used_outputs) and self.used_outputs[output]

@@ -190,8 +190,8 @@ class TestRefusals:
             import_model(model)
 
     def test_old_meaning_of_an_op(self) -> None:
-        model = node_model("Add", {"a": normal(2), "b": normal(2)}, opset=6)
-        with pytest.raises(UnsupportedModelError, match=r"op Add \(opset 6\) is not supported"):
+        model = node_model("Reshape", {"x": normal(2)}, opset=4, shape=[2])
+        with pytest.raises(UnsupportedModelError, match=r"op Reshape \(opset 4\) is not supported"):
             import_model(model)
 
     def test_newer_opset(self) -> None:

@@ -8,6 +8,7 @@ from rammer_ir.frontend import scalars
 from rammer_ir.frontend.graph_builder import GraphBuilder
 from rammer_ir.frontend.node import Node
 from rammer_ir.frontend.ops.shapes import broadcast_shape
+from rammer_ir.frontend.ops.views import reshaped
 from rammer_ir.frontend.registry import onnx_op
 from rammer_ir.frontend.value import Value
 
@@ -22,7 +23,7 @@ def _where_negative(value: SSAValue, if_negative: SSAValue) -> SSAValue:
     return scalars.select(is_negative, if_negative, value)
 
 
-@onnx_op("LeakyRelu", since=6)
+@onnx_op("LeakyRelu")
 def leaky_relu(node: Node, build: GraphBuilder) -> Value:
     """x, or alpha x where x < 0."""
     alpha = node.floating("alpha", 0.01)
@@ -56,14 +57,27 @@ def shrink(node: Node, build: GraphBuilder) -> Value:
     return _pointwise(node, build, body)
 
 
-@onnx_op("PRelu", since=9)
+@onnx_op("PRelu", until=6)
+def parametric_relu_of_channels(node: Node, build: GraphBuilder) -> Value:
+    """x, or slope x where x < 0; the slope is one for all elements, or one for each channel."""
+    operand, slope = node.input(0), node.input(1)
+    if slope.rank > 1 or (slope.shape != (1,) and slope.shape != operand.shape[1:2]):
+        raise node.error(f"has a slope of shape {list(slope.shape)} for an input of shape {list(operand.shape)}")
+    spatial = (1,) * max(operand.rank - 2, 0)
+    return _parametric_relu(build, operand, reshaped(build, slope, (*slope.shape, *spatial)))
+
+
+@onnx_op("PRelu", since=7)
 def parametric_relu(node: Node, build: GraphBuilder) -> Value:
     """x, or slope x where x < 0; the slope is broadcast to x."""
-    operand, slope = node.input(0), node.input(1)
+    return _parametric_relu(build, node.input(0), node.input(1))
+
+
+def _parametric_relu(build: GraphBuilder, operand: Value, slope: Value) -> Value:
     return build.pointwise([operand, slope], operand.shape, lambda x, s: _where_negative(x, scalars.multiply(s, x)))
 
 
-@onnx_op("Elu", since=6)
+@onnx_op("Elu")
 def elu(node: Node, build: GraphBuilder) -> Value:
     """x, or alpha (exp(x) - 1) where x < 0."""
     alpha = node.floating("alpha", 1.0)
@@ -76,7 +90,7 @@ def elu(node: Node, build: GraphBuilder) -> Value:
     )
 
 
-@onnx_op("Selu", since=6)
+@onnx_op("Selu")
 def selu(node: Node, build: GraphBuilder) -> Value:
     """gamma x, or gamma alpha (exp(x) - 1) where x < 0."""
     alpha = node.floating("alpha", 1.67326319217681884765625)
@@ -101,7 +115,7 @@ def _hard_sigmoid(x: SSAValue, alpha: float, beta: float) -> SSAValue:
     return scalars.minimum(scalars.maximum(line, scalars.constant_like(0, x)), scalars.constant_like(1, x))
 
 
-@onnx_op("HardSigmoid", since=6)
+@onnx_op("HardSigmoid")
 def hard_sigmoid(node: Node, build: GraphBuilder) -> Value:
     """alpha x + beta, between 0 and 1."""
     alpha, beta = node.floating("alpha", 0.2), node.floating("beta", 0.5)

@@ -11,6 +11,7 @@ from rammer_ir.frontend import scalars
 from rammer_ir.frontend.generics import ScalarBody
 from rammer_ir.frontend.graph_builder import GraphBuilder
 from rammer_ir.frontend.node import Node
+from rammer_ir.frontend.ops.explicit_broadcast import LAST_OPSET, explicitly_broadcast
 from rammer_ir.frontend.ops.shapes import broadcast_shape
 from rammer_ir.frontend.registry import onnx_op
 from rammer_ir.frontend.value import Value
@@ -62,8 +63,11 @@ _COMPARISONS: Final[dict[str, tuple[int, str]]] = {
 
 for _name, _body in (_ARITHMETIC | _LOGIC).items():
     onnx_op(_name, since=7)(_importer(_body))
+    onnx_op(_name, until=LAST_OPSET)(explicitly_broadcast(_importer(_body)))
 for _name, (_since, _predicate) in _COMPARISONS.items():
     onnx_op(_name, since=_since)(_importer(_comparison(_predicate), i1))
+for _name in ("Equal", "Greater", "Less"):
+    onnx_op(_name, until=LAST_OPSET)(explicitly_broadcast(_importer(_comparison(_COMPARISONS[_name][1]), i1)))
 
 
 def _variadic_importer(function: Callable[[SSAValue, SSAValue], SSAValue]) -> Callable[[Node, GraphBuilder], Value]:
@@ -80,10 +84,10 @@ def _variadic_importer(function: Callable[[SSAValue, SSAValue], SSAValue]) -> Ca
 
 
 for _name, _function in (("Max", scalars.maximum), ("Min", scalars.minimum), ("Sum", scalars.add)):
-    onnx_op(_name, since=6)(_variadic_importer(_function))
+    onnx_op(_name)(_variadic_importer(_function))
 
 
-@onnx_op("Mean", since=6)
+@onnx_op("Mean")
 def mean(node: Node, build: GraphBuilder) -> Value:
     values = [node.input(position) for position in range(len(node.inputs))]
 

@@ -62,7 +62,7 @@ def matrix_product(node: Node, build: GraphBuilder, lhs: Value, rhs: Value) -> V
     )
 
 
-@onnx_op("Gemm", since=7)
+@onnx_op("Gemm", since=1)
 def gemm(node: Node, build: GraphBuilder) -> Value:
     """alpha A' B' + beta C, where ' is an optional transposition and C is broadcast."""
     lhs, rhs, addend = node.input(0), node.input(1), node.optional_input(2)

@@ -67,7 +67,7 @@ def max_pool(node: Node, build: GraphBuilder) -> list[Value]:
     return [greatest, greatest_positions(build, operand, windows, greatest, by_columns=by_columns)]
 
 
-@onnx_op("AveragePool", since=7)
+@onnx_op("AveragePool", since=1)
 def average_pool(node: Node, build: GraphBuilder) -> Value:
     """The sum of every window by the number of its elements: all, or (by default) those that are not padding."""
     operand = node.input(0)

@@ -10,6 +10,7 @@ from rammer_ir.frontend import scalars
 from rammer_ir.frontend.element_types import is_floating
 from rammer_ir.frontend.graph_builder import GraphBuilder
 from rammer_ir.frontend.node import Node
+from rammer_ir.frontend.ops.explicit_broadcast import LAST_OPSET, explicitly_broadcast
 from rammer_ir.frontend.ops.shapes import broadcast_shape
 from rammer_ir.frontend.registry import onnx_op
 from rammer_ir.frontend.value import Value
@@ -37,6 +38,9 @@ def power(node: Node, build: GraphBuilder) -> Value:
         return scalars.convert(result, base.element_type)
 
     return build.pointwise([base, exponent], shape, body)
+
+
+onnx_op("Pow", until=LAST_OPSET)(explicitly_broadcast(power))
 
 
 def _computed_type(base: Value, exponent: Value) -> Attribute:
