@@ -5,7 +5,7 @@ A vEU executes, in text order, the runs placed on it; nothing else orders vEUs b
 itself a legal sequential run: every wait is satisfied by what stands before it. So deadlock freedom is a linear check.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Self, cast
 
 from xdsl.dialects.builtin import (
@@ -65,6 +65,9 @@ from rammer_ir.dialects.vdevice_launch import (
     verify_outside_launches,
 )
 from rammer_ir.dialects.vdevice_memory import BufferOp, PinOp, WeightOp
+
+EventMap = AffineMapAttr | DenseIntElementsAttr
+"""What a task waits for: a map from its coordinates and the loop index, or a table by task where no map fits."""
 
 
 @irdl_op_definition
@@ -260,7 +263,8 @@ class RunOp(IRDLOperation):
 
     `place` maps the linear task index to a vEU of the group (or launch) around the run; where no map fits it is a
     table. Before a task, its vEU waits for events; after it, it signals. A wait's map takes the task's coordinates and
-    the loop index to (first counter, number of counters, threshold); a signal's map takes them to the counter.
+    the loop index to (first counter, number of counters, threshold); a signal's map takes them to the counter. A wait
+    may be a table of these three instead, a row for each task; a row of zeros waits for nothing.
 
     Example:
     ```mlir
@@ -280,7 +284,7 @@ class RunOp(IRDLOperation):
     at = var_operand_def(IndexType())
     waits = var_operand_def(EventType)
     signals = var_operand_def(EventType)
-    wait_maps = prop_def(ArrayAttr[AffineMapAttr])
+    wait_maps = prop_def(ArrayAttr[EventMap])
     signal_maps = prop_def(ArrayAttr[AffineMapAttr])
     cost = opt_prop_def(CostAttr)
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
@@ -294,7 +298,7 @@ class RunOp(IRDLOperation):
         outputs: Sequence[SSAValue | Operation],
         at: Sequence[SSAValue | Operation] = (),
         *,
-        waits: Sequence[tuple[SSAValue, AffineMapAttr]] = (),
+        waits: Sequence[tuple[SSAValue, EventMap]] = (),
         signals: Sequence[tuple[SSAValue, AffineMapAttr]] = (),
         cost: CostAttr | None = None,
     ) -> None:
@@ -335,9 +339,18 @@ class RunOp(IRDLOperation):
         if len(self.wait_maps) != len(self.waits) or len(self.signal_maps) != len(self.signals):
             raise VerifyException("every wait and every signal of a run needs a map")
         for maps, results, what in ((self.wait_maps, 3, "wait"), (self.signal_maps, 1, "signal")):
-            for map_attr in maps:
-                if len(map_attr.data.results) != results or map_attr.data.num_symbols > len(self.at):
-                    raise VerifyException(f"the map of a {what} has {results} results, and the loop index as symbol")
+            for event_map in maps:
+                self._verify_event_map(event_map, results, what)
+
+    def _verify_event_map(self, event_map: EventMap, results: int, what: str) -> None:
+        if isinstance(event_map, AffineMapAttr):
+            if len(event_map.data.results) != results or event_map.data.num_symbols > len(self.at):
+                raise VerifyException(f"the map of a {what} has {results} results, and the loop index as symbol")
+        elif event_map.get_shape() != (self.last - self.first, results):
+            raise VerifyException(
+                f"the table of a {what} has {results} columns and a row for each of {self.last - self.first} tasks, "
+                f"not the shape {list(event_map.get_shape())}"
+            )
 
     def _verify_place(self) -> None:
         if isinstance(self.place, AffineMapAttr):
@@ -355,8 +368,8 @@ class RunOp(IRDLOperation):
         print_operand_group(printer, "ins", self.inputs)
         print_operand_group(printer, "outs", self.outputs)
         print_index_group(printer, "at", self.at)
-        _print_events(printer, "waits", self.waits, self.wait_maps)
-        _print_events(printer, "signals", self.signals, self.signal_maps)
+        _print_events(printer, "waits", self.waits, self.wait_maps.data)
+        _print_events(printer, "signals", self.signals, self.signal_maps.data)
         print_optional_attribute(printer, "cost", self.cost)
         printer.print_op_attributes(self.attributes, print_keyword=True)
 
@@ -371,18 +384,18 @@ class RunOp(IRDLOperation):
         outputs = parse_operand_group(parser, "outs")
         at = parse_index_group(parser, "at")
         waits = _parse_events(parser, "waits")
-        signals = _parse_events(parser, "signals")
+        signals = cast("list[tuple[SSAValue, AffineMapAttr]]", _parse_events(parser, "signals"))
         cost = cast("CostAttr | None", parse_optional_attribute(parser, "cost"))
         op = cls(kernel, tasks, place, inputs, outputs, at, waits=waits, signals=signals, cost=cost)
         op.attributes = parse_attribute_dictionary(parser)
         return op
 
 
-def _print_events(printer: Printer, keyword: str, events: Sequence[SSAValue], maps: Iterable[AffineMapAttr]) -> None:
+def _print_events(printer: Printer, keyword: str, events: Sequence[SSAValue], maps: Sequence[EventMap]) -> None:
     if not events:
         return
 
-    def print_event(pair: tuple[SSAValue, AffineMapAttr]) -> None:
+    def print_event(pair: tuple[SSAValue, EventMap]) -> None:
         printer.print_ssa_value(pair[0])
         printer.print_string(" ")
         printer.print_attribute(pair[1])
@@ -394,13 +407,13 @@ def _print_events(printer: Printer, keyword: str, events: Sequence[SSAValue], ma
         printer.print_list(list(zip(events, maps, strict=True)), print_event)
 
 
-def _parse_events(parser: Parser, keyword: str) -> list[tuple[SSAValue, AffineMapAttr]]:
+def _parse_events(parser: Parser, keyword: str) -> list[tuple[SSAValue, EventMap]]:
     if parser.parse_optional_keyword(keyword) is None:
         return []
 
-    def parse_event() -> tuple[SSAValue, AffineMapAttr]:
+    def parse_event() -> tuple[SSAValue, EventMap]:
         unresolved = parser.parse_unresolved_operand()
-        event_map = cast("AffineMapAttr", parser.parse_attribute())
+        event_map = cast("EventMap", parser.parse_attribute())
         parser.parse_punctuation(":")
         return parser.resolve_operand(unresolved, parser.parse_type()), event_map
 
@@ -429,6 +442,7 @@ __all__ = [
     "BarrierOp",
     "BufferOp",
     "DeviceOp",
+    "EventMap",
     "EventOp",
     "EventType",
     "ForOp",

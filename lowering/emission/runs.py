@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import AffineMapAttr
 from xdsl.ir import SSAValue
 from xdsl.ir.affine import AffineExpr
 
-from rammer_ir.dialects.vdevice import EventType, RunOp, enclosing_veus
+from rammer_ir.dialects.vdevice import EventMap, EventType, RunOp, enclosing_veus
 from rammer_ir.errors import CompileError
 from rammer_ir.lowering.emission.evaluation import (
     check_linear_in_symbol,
@@ -20,6 +20,7 @@ from rammer_ir.lowering.emission.evaluation import (
 )
 from rammer_ir.lowering.emission.tables import IntArray, Rows, instruction_rows
 from rammer_ir.runtime.program_image import INSTRUCTION_WORDS, Opcode
+from rammer_ir.scheduling.maps import table_rows
 from rammer_ir.scheduling.program_form import constant_value
 
 NumberOfEvent = Callable[[SSAValue], tuple[int, int]]
@@ -46,7 +47,7 @@ def run_rows(run: RunOp, grid: Sequence[int], body: int, descriptor: int, events
     coordinates = task_coordinates(run.first, run.last, grid)
     always = np.ones(len(tasks), np.bool_)
     waits = [
-        _wait(event, _at(wait_map, constant), coordinates, veus, events, scope)
+        _wait(event, wait_map, constant, coordinates, veus, events, scope)
         for event, wait_map in zip(run.waits, run.wait_maps, strict=True)
     ]
     execution = instruction_rows(veus, Opcode.RUN, (body, descriptor, tasks, 1, 1, constant or 0), scope)
@@ -87,12 +88,28 @@ def _veus(run: RunOp) -> IntArray:
 
 def _wait(
     event: SSAValue,
-    wait_map: AffineMapAttr,
+    wait_map: EventMap,
+    constant: int | None,
     coordinates: Sequence[IntArray],
     veus: IntArray,
     events: NumberOfEvent,
     scope: int,
 ) -> _Column:
+    if isinstance(wait_map, AffineMapAttr):
+        counters, counts, thresholds, growth = _wait_by_map(_at(wait_map, constant), coordinates)
+    else:
+        counters, counts, thresholds = table_rows(wait_map).T
+        growth = np.zeros_like(counters)
+    _check_counters(event, counters, counts)
+    number, base = events(event)
+    rows = instruction_rows(veus, Opcode.WAIT, (base + counters, counts, thresholds, growth, number), scope)
+    return _Column(rows, (counts > 0) & ((thresholds > 0) | (growth > 0)))
+
+
+def _wait_by_map(
+    wait_map: AffineMapAttr, coordinates: Sequence[IntArray]
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """First counters, their numbers, thresholds, and what these grow by in a step of the loop."""
     first, count, threshold = wait_map.data.results
     if depends_on_symbol(first) or depends_on_symbol(count):
         raise CompileError("the counters of a wait depend on the loop index: only its threshold may")
@@ -100,10 +117,7 @@ def _wait(
     symbols = wait_map.data.num_symbols
     counters, counts, thresholds = evaluate(wait_map.data, coordinates, [0] * symbols)
     growth = evaluate(wait_map.data, coordinates, [1] * symbols)[2] - thresholds
-    _check_counters(event, counters, counts)
-    number, base = events(event)
-    rows = instruction_rows(veus, Opcode.WAIT, (base + counters, counts, thresholds, growth, number), scope)
-    return _Column(rows, (counts > 0) & ((thresholds > 0) | (growth > 0)))
+    return counters, counts, thresholds, growth
 
 
 def _signal(

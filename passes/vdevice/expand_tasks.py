@@ -7,9 +7,10 @@ from xdsl.dialects.builtin import AffineMapAttr, ModuleOp
 from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.rewriter import InsertPoint
 
-from rammer_ir.dialects.vdevice import RunOp
+from rammer_ir.dialects.vdevice import EventMap, RunOp
 from rammer_ir.locations import builder_at, location_of
 from rammer_ir.pass_api import Pass
+from rammer_ir.scheduling.maps import table_rows, wait_table
 from rammer_ir.scheduling.program_form import placement
 
 
@@ -36,9 +37,14 @@ def _single(run: RunOp, task: int, veu: int) -> RunOp:
         run.inputs,
         run.outputs,
         run.at,
-        waits=list(zip(run.waits, run.wait_maps, strict=True)),
+        waits=[(event, _row(wait, task - run.first)) for event, wait in zip(run.waits, run.wait_maps, strict=True)],
         signals=list(zip(run.signals, run.signal_maps, strict=True)),
         cost=run.cost,
     )
     single.attributes = dict(run.attributes)
     return single
+
+
+def _row(wait: EventMap, position: int) -> EventMap:
+    """The wait of one task of a run, by its position there."""
+    return wait if isinstance(wait, AffineMapAttr) else wait_table(table_rows(wait)[position : position + 1])

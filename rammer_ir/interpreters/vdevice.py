@@ -18,7 +18,7 @@ from rammer_ir.errors import InvalidInputError, RammerError
 from rammer_ir.interpreters.bindings import Inputs, as_named, as_stored, bound_arrays
 from rammer_ir.interpreters.device_memory import Arena, DeviceTensor, PinnedTensor, mark_words, words_are_written
 from rammer_ir.interpreters.element_types import Array, dtype_of, poisoned, shape_of
-from rammer_ir.interpreters.events import Counters
+from rammer_ir.interpreters.events import Counters, wait_rows
 from rammer_ir.interpreters.kernel_region import coordinates, run_kernel
 from rammer_ir.interpreters.rop import weight_values
 from rammer_ir.interpreters.scalar_ops import evaluate_scalar_op
@@ -153,7 +153,8 @@ class ProgramRun:
         """Tasks that do not depend on each other."""
         where, loop = coordinates(kernel, tasks), [self._loop(op)] * len(op.at)
         for event, wait in zip(op.waits, op.wait_maps, strict=True):
-            cast("Counters", self._values[event]).check_wait(wait.data, where, loop, tasks)
+            waits = wait_rows(wait, where, loop, tasks, op.first)
+            cast("Counters", self._values[event]).check_wait(waits, tasks)
         if not self._words_are_written(op, kernel, tasks):
             raise RammerError(f"task {int(tasks[0])} waits for words that nothing before it has written")
         for chosen in self._batches(op, tasks, veus):

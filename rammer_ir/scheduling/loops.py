@@ -9,11 +9,11 @@ import numpy as np
 from xdsl.dialects.builtin import AffineMapAttr
 from xdsl.ir import Operation, SSAValue
 
-from rammer_ir.dialects.vdevice import ForOp, LaunchOp, RunOp
+from rammer_ir.dialects.vdevice import EventMap, ForOp, LaunchOp, RunOp
 from rammer_ir.errors import VerificationError
 from rammer_ir.locations import describe_op
 from rammer_ir.scheduling.boxes import Integers
-from rammer_ir.scheduling.maps import evaluate, periodicity
+from rammer_ir.scheduling.maps import evaluate, periodicity, table_rows
 from rammer_ir.scheduling.periodic import (
     PeriodicAccess,
     PeriodicWait,
@@ -168,7 +168,8 @@ def periodic_accesses(form: ProgramForm, run: RunForm) -> Iterator[PeriodicAcces
 
 
 def _event_maps(run: RunForm) -> Iterator[AffineMapAttr]:
-    yield from run.op.wait_maps
+    """The maps of waits and signals; tables do not change with a loop."""
+    yield from (wait_map for wait_map in run.op.wait_maps if isinstance(wait_map, AffineMapAttr))
     yield from run.op.signal_maps
 
 
@@ -198,6 +199,18 @@ def _signal_rates(
     return rates
 
 
+def _waits_of_a_period(run: RunForm, wait: EventMap, period: int) -> tuple[Integers, int]:
+    """What tasks wait for in the steps of a period, shape [n, 3], and by how much thresholds grow until the next."""
+    if not isinstance(wait, AffineMapAttr):
+        return table_rows(wait), 0
+    affine_map = wait.data
+    first, count, threshold = affine_map.results
+    if periodicity(first).drift or periodicity(count).drift:
+        raise VerificationError("the counters of a wait move with the loop", location=describe_op(run.op))
+    values = np.concatenate([evaluate(affine_map, run.points, [t] * affine_map.num_symbols) for t in range(period)])
+    return values, periodicity(threshold).over(period)
+
+
 def _periodic_waits(
     launch: LaunchOp,
     run: RunForm,
@@ -206,12 +219,9 @@ def _periodic_waits(
 ) -> Iterator[PeriodicWait]:
     """The waits of a run for counters that loops signal; checks that their thresholds go with the loop."""
     for event, map_attr in zip(run.op.waits, run.op.wait_maps, strict=True):
-        affine_map = map_attr.data
-        first, count, threshold = affine_map.results
-        if periodicity(first).drift or periodicity(count).drift:
-            raise VerificationError("the counters of a wait move with the loop", location=describe_op(run.op))
-        values = np.concatenate([evaluate(affine_map, run.points, [t] * affine_map.num_symbols) for t in range(period)])
-        drift = periodicity(threshold).over(period)
+        if not isinstance(map_attr, AffineMapAttr) and not rates[event].any():
+            continue
+        values, drift = _waits_of_a_period(run, map_attr, period)
         for low, counters, start in np.unique(values, axis=0).tolist():
             for rate in np.unique(rates[event][max(low, 0) : low + counters]).tolist():
                 if drift:

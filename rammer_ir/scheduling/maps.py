@@ -5,6 +5,7 @@ from math import gcd, lcm
 from typing import NamedTuple, cast
 
 import numpy as np
+from xdsl.dialects.builtin import DenseIntElementsAttr, DenseIntOrFPElementsAttr, TensorType, i64
 from xdsl.ir.affine import (
     AffineBinaryOpExpr,
     AffineBinaryOpKind,
@@ -27,6 +28,16 @@ def evaluate(affine_map: AffineMap, points: Integers, symbols: Sequence[int] = (
     for k, result in enumerate(affine_map.results):
         results[:, k] = result.eval(columns, symbols)
     return results
+
+
+def table_rows(table: DenseIntElementsAttr) -> Integers:
+    """The rows of a table of integers, shape [n, columns]."""
+    return np.array(table.get_values(), np.int64).reshape(table.get_shape())
+
+
+def wait_table(rows: Integers) -> DenseIntElementsAttr:
+    """A table of waits, of shape [tasks, 3], as an attribute."""
+    return DenseIntOrFPElementsAttr.from_list(TensorType(i64, rows.shape), rows.reshape(-1).tolist())
 
 
 def grid_points(grid: Sequence[int], first: int, last: int) -> Integers:

@@ -10,6 +10,7 @@ from xdsl.ir import Block, SSAValue
 
 from rammer_ir.dialects.vdevice import (
     BarrierOp,
+    EventMap,
     EventOp,
     EventType,
     ForOp,
@@ -22,7 +23,7 @@ from rammer_ir.dialects.vdevice import (
 from rammer_ir.errors import VerificationError
 from rammer_ir.locations import describe_op
 from rammer_ir.scheduling.boxes import Boxes, Integers
-from rammer_ir.scheduling.maps import evaluate, periodicity
+from rammer_ir.scheduling.maps import evaluate, periodicity, table_rows
 from rammer_ir.scheduling.periodic import Window
 from rammer_ir.scheduling.program_form import ProgramForm, RunForm, constant_value, shape_of, task_boxes
 from rammer_ir.scheduling.schedule import Access, Barrier, Schedule, TaskRun, Waits
@@ -200,8 +201,9 @@ class _Unroller:
                 early = task_boxes(box, run.points, [symbol % window.period for symbol in symbols], shape)
                 yield Access(memory, go_on(early, drifts, shape), write, number, beyond=True)
 
-    def _wait(self, run: RunForm, event: SSAValue, wait_map: AffineMapAttr, symbols: Sequence[int]) -> Waits:
-        values = self._evaluate(run, wait_map, symbols)
+    def _wait(self, run: RunForm, event: SSAValue, wait_map: EventMap, symbols: Sequence[int]) -> Waits:
+        is_map = isinstance(wait_map, AffineMapAttr)
+        values = self._evaluate(run, wait_map, symbols) if is_map else table_rows(wait_map)
         first, counts = values[:, 0], values[:, 1]
         self._check_counters(run, event, first, first + counts)
         return Waits(first + self.events[event], counts, values[:, 2])

@@ -148,6 +148,21 @@ def test_waits_and_signals_at_a_constant() -> None:
     assert table[table[:, 0] == Opcode.WAIT, 1:5].tolist() == [[1, 1, 2, 0]] * 2
 
 
+def test_waits_by_table() -> None:
+    """A row of zeros is no instruction."""
+    body = f"""
+      %one = arith.constant 1 : index
+      {LAUNCH} {{
+        %d = vdevice.event : !vdevice.event<1>
+        %e = vdevice.event : !vdevice.event<3>
+        {row("one", "signals(%e affine_map<(i) -> (i)> : !vdevice.event<3>)")}
+        {row("one", "waits(%e dense<[[0, 0, 0], [1, 2, 3]]> : tensor<2x3xi64> : !vdevice.event<3>)")}
+      }}
+    """
+    table = encode(steps(body, HOST + ROWS)).instructions
+    assert table[table[:, 0] == Opcode.WAIT, 1:6].tolist() == [[2, 2, 3, 0, 1]]
+
+
 def test_a_constant_is_no_index_in_a_loop() -> None:
     body = f"""
       %one = arith.constant 1 : index

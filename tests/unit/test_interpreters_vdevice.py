@@ -69,7 +69,8 @@ vdevice.program @main on @host inputs 1 names ["x", "y"] {
     vdevice.run @square tasks [0, 2] place affine_map<(i) -> (i + 2)> ins(%b : memref<8xf32, "global">)
         outs(%c : memref<8xf32, "global">) waits(%e affine_map<(i) -> (0, 1, 2)> : !vdevice.event<2>)
     vdevice.run @square tasks [2, 4] place dense<[0, 3]> : tensor<2xi64> ins(%b : memref<8xf32, "global">)
-        outs(%c : memref<8xf32, "global">) waits(%e affine_map<(i) -> (1, 1, 2)> : !vdevice.event<2>)
+        outs(%c : memref<8xf32, "global">)
+        waits(%e dense<[[1, 1, 2], [1, 1, 1]]> : tensor<2x3xi64> : !vdevice.event<2>)
     vdevice.barrier
     vdevice.run @twice tasks [0, 4] place affine_map<(i) -> (0)> ins(%c : memref<8xf32, "global">)
         outs(%y : memref<8xf32>)
@@ -96,6 +97,8 @@ def test_a_chain_with_events() -> None:
             "task 0 waits for counter 0 of an event to reach 3, .* signals 2 times",
         ),
         ("(i) -> (0, 1, 2)", "(i) -> (0, 3, 2)", "a wait for counters 0 to 3 of an event of 2"),
+        ("[1, 1, 1]]", "[1, 1, 3]]", "task 3 waits for counter 1 of an event to reach 3, .* signals 2 times"),
+        ("[1, 1, 1]]", "[1, 2, 1]]", "a wait for counters 1 to 3 of an event of 2"),
         ("(i) -> (i floordiv 2)", "(i) -> (i)", "a signal to counter 3 of an event of 2"),
         ("place affine_map<(i) -> (i + 2)>", "place affine_map<(i) -> (i + 4)>", "task 0 is placed on vEU 4 of 4"),
         ("place dense<[0, 3]>", "place dense<[0, 4]>", "task 3 is placed on vEU 4 of 4"),

@@ -13,6 +13,7 @@ from rammer_ir.dialects import rtask, vdevice
 from rammer_ir.errors import InvalidInputError, RammerError
 from rammer_ir.interpreters.boxes import task_boxes
 from rammer_ir.interpreters.element_types import Array, shape_of
+from rammer_ir.interpreters.events import wait_rows
 from rammer_ir.interpreters.interleaving.tasks import (
     Item,
     LaunchRun,
@@ -154,9 +155,9 @@ class _Builder:
     def _waits(self, op: vdevice.RunOp, kernel: rtask.KernelOp, tasks: Array) -> Iterator[list[list[tuple[int, int]]]]:
         for event, wait in zip(op.waits, op.wait_maps, strict=True):
             start, total = self._event(event, op)
-            rows = self._evaluate(op, wait.data, kernel, tasks)
+            rows = wait_rows(wait, coordinates(kernel, tasks), self._symbols_of(op), tasks, op.first).tolist()
             column: list[list[tuple[int, int]]] = []
-            for first, count, threshold in zip(*rows, strict=True):
+            for first, count, threshold in rows:
                 if first < 0 or count < 0 or first + count > total:
                     raise RammerError(f"a wait for counters {first} to {first + count} of an event of {total}")
                 column.append([(start + counter, threshold) for counter in range(first, first + count)])
@@ -175,11 +176,13 @@ class _Builder:
             raise RammerError("an event of another launch", location=describe_op(op))
         return self._counters[event]
 
+    def _symbols_of(self, op: vdevice.RunOp) -> list[int]:
+        return [self._values[value] for value in op.at]
+
     def _evaluate(
         self, op: vdevice.RunOp, index_map: AffineMap, kernel: rtask.KernelOp, tasks: Array
     ) -> list[list[int]]:
-        symbols = [self._values[value] for value in op.at][: index_map.num_symbols]
-        results = evaluate_map(index_map, coordinates(kernel, tasks), symbols)
+        results = evaluate_map(index_map, coordinates(kernel, tasks), self._symbols_of(op)[: index_map.num_symbols])
         return [np.broadcast_to(result, tasks.shape).tolist() for result in results]
 
 

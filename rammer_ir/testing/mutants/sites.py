@@ -10,7 +10,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
 from rammer_ir.dialects.rtask import Placement
-from rammer_ir.dialects.vdevice import LaunchOp, ProgramOp, RunOp
+from rammer_ir.dialects.vdevice import EventMap, LaunchOp, ProgramOp, RunOp
 from rammer_ir.scheduling.program_form import placement
 
 Found = TypeVar("Found", bound=Operation)
@@ -45,22 +45,23 @@ Choice = TypeVar("Choice")
 Mutation = Callable[[Surgery], str | None]
 """Changes a program in one place and says what it did; None where the program has nothing of the kind."""
 
-Events = list[tuple[SSAValue, AffineMapAttr]]
+WaitList = list[tuple[SSAValue, EventMap]]
+SignalList = list[tuple[SSAValue, AffineMapAttr]]
 
 
-def waits_of(run: RunOp) -> Events:
+def waits_of(run: RunOp) -> WaitList:
     return list(zip(run.waits, run.wait_maps, strict=True))
 
 
-def signals_of(run: RunOp) -> Events:
+def signals_of(run: RunOp) -> SignalList:
     return list(zip(run.signals, run.signal_maps, strict=True))
 
 
 def replaced(
     run: RunOp,
     *,
-    waits: Events | None = None,
-    signals: Events | None = None,
+    waits: WaitList | None = None,
+    signals: SignalList | None = None,
     tasks: tuple[int, int] | None = None,
     place: Placement | None = None,
     inputs: Sequence[SSAValue] | None = None,

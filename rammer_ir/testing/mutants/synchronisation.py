@@ -2,13 +2,16 @@
 
 from typing import cast
 
+import numpy as np
+from xdsl.dialects.builtin import AffineMapAttr, DenseIntElementsAttr
 from xdsl.ir import Block, Region, SSAValue
 from xdsl.ir.affine import AffineExpr
 
 from rammer_ir.dialects.vdevice import BarrierOp, EventOp, EventType, GroupOp, LaunchOp, RunOp, enclosing_veus
+from rammer_ir.scheduling.maps import table_rows, wait_table
 from rammer_ir.testing.mutants.sites import (
-    Events,
     Mutation,
+    SignalList,
     Surgery,
     launch_of,
     replaced,
@@ -35,18 +38,41 @@ def _changed_wait(surgery: Surgery, part: int, by: int) -> str | None:
         results[part] = results[part] + by
 
     event, wait = waits[number]
-    waits[number] = event, with_results(wait, change)
-    return f"wait {number} of {text_of(replaced(run, waits=waits))}"
+    if isinstance(wait, AffineMapAttr):
+        waits[number] = event, with_results(wait, change)
+        return f"wait {number} of {text_of(replaced(run, waits=waits))}"
+    task = _waiting_task(surgery, wait)
+    if task is None:
+        return None
+    rows = table_rows(wait)
+    rows[task, part] += by
+    waits[number] = event, wait_table(rows)
+    return f"wait {number} of task {task} of {text_of(replaced(run, waits=waits))}"
+
+
+def _waiting_task(surgery: Surgery, wait: DenseIntElementsAttr) -> int | None:
+    """One of the tasks that wait, by its position in the run."""
+    return surgery.choose([int(task) for task in np.flatnonzero(table_rows(wait)[:, 1] > 0)])
 
 
 def drop_wait(surgery: Surgery) -> str | None:
-    """A run does not wait for one of the events that it waited for."""
+    """A run, or one of its tasks, does not wait for one of the events that it waited for."""
     run = surgery.any(RunOp, lambda op: bool(op.waits))
     if run is None:
         return None
     waits = waits_of(run)
-    del waits[surgery.number(0, len(waits) - 1)]
-    return f"a wait of {text_of(replaced(run, waits=waits))}"
+    number = surgery.number(0, len(waits) - 1)
+    event, wait = waits[number]
+    if isinstance(wait, AffineMapAttr) or surgery.number(0, 1):
+        del waits[number]
+        return f"a wait of {text_of(replaced(run, waits=waits))}"
+    task = _waiting_task(surgery, wait)
+    if task is None:
+        return None
+    rows = table_rows(wait)
+    rows[task] = 0
+    waits[number] = event, wait_table(rows)
+    return f"wait {number} of task {task} of {text_of(replaced(run, waits=waits))}"
 
 
 def lower_threshold(surgery: Surgery) -> str | None:
@@ -136,7 +162,8 @@ def _earlier_run(surgery: Surgery, run: RunOp) -> RunOp | None:
 
 def _dimensions(run: RunOp) -> int:
     """How many coordinates its maps take, as far as they tell."""
-    maps = [map_attr.data.num_dims for _, map_attr in (*waits_of(run), *signals_of(run))]
+    events = [*waits_of(run), *signals_of(run)]
+    maps = [map_attr.data.num_dims for _, map_attr in events if isinstance(map_attr, AffineMapAttr)]
     return maps[0] if maps else -1
 
 
@@ -145,7 +172,7 @@ def signal_twice(surgery: Surgery) -> str | None:
     run = surgery.any(RunOp, lambda op: bool(op.signals))
     if run is None:
         return None
-    signals: Events = signals_of(run)
+    signals: SignalList = signals_of(run)
     signals.append(signals[surgery.number(0, len(signals) - 1)])
     return f"a signal of {text_of(replaced(run, signals=signals))}"
 

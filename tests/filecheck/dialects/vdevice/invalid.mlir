@@ -472,6 +472,14 @@ vdevice.launch veus 4 threads 32 service 0 ring 0 x 0 scratch 0 pinned 0 registe
 
 // -----
 
+// CHECK: the table of a wait has 3 columns and a row for each of 4 tasks, not the shape [2, 3]
+vdevice.launch veus 4 threads 32 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 {
+  %e = vdevice.event : !vdevice.event<8>
+  vdevice.run @k tasks [0, 4] place affine_map<(i) -> (i)> waits(%e dense<[[0, 1, 1], [1, 1, 1]]> : tensor<2x3xi64> : !vdevice.event<8>)
+}
+
+// -----
+
 // CHECK: the map of a signal has 1 results, and the loop index as symbol
 vdevice.launch veus 4 threads 32 service 0 ring 0 x 0 scratch 0 pinned 0 registers 0 {
   %e = vdevice.event : !vdevice.event<8>

@@ -24,6 +24,7 @@ vdevice.program @main on @h100 inputs 1 names ["x", "y", "steps"] arena 4352 att
       }
     }
     vdevice.run @last tasks [3, 5] place dense<[0, 7]> : tensor<2xi32> outs(%y : memref<4x8xf32>)
+        waits(%e dense<[[0, 8, 128], [0, 0, 0]]> : tensor<2x3xi64> : !vdevice.event<8>)
   }
 }
 
@@ -69,7 +70,7 @@ vdevice.program @branches on @cpu inputs 0 names ["y"] {
 // CHECK-NEXT:         vdevice.barrier
 // CHECK-NEXT:       }
 // CHECK-NEXT:     }
-// CHECK-NEXT:     vdevice.run @last tasks [3, 5] place dense<[0, 7]> : tensor<2xi32> outs(%y : memref<4x8xf32>)
+// CHECK-NEXT:     vdevice.run @last tasks [3, 5] place dense<[0, 7]> : tensor<2xi32> outs(%y : memref<4x8xf32>) waits(%e dense<[[0, 8, 128], [0, 0, 0]]> : tensor<2x3xi64> : !vdevice.event<8>)
 // CHECK-NEXT:   }
 // CHECK-NEXT: }
 // CHECK:      vdevice.program @plain on @cpu inputs 0 names ["y"] elements {y = "uint32"} {
