@@ -1,6 +1,6 @@
 """Candidate tilings for every operator."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -18,9 +18,10 @@ from rammer_ir.indexing.simplify import linearize
 from rammer_ir.pass_api import Pass
 from rammer_ir.tiling.contraction import Contraction, match_contraction, reads_pieces
 from rammer_ir.tiling.equal_operators import equal_operators
+from rammer_ir.tiling.exact_tiles import writes_exactly
 from rammer_ir.tiling.matrix_vector import match_matrix_vector
 from rammer_ir.tiling.matrix_vector_tiles import matrix_vector_tiles
-from rammer_ir.tiling.strips import Extents, best_strip
+from rammer_ir.tiling.strips import Extents, strips
 from rammer_ir.tiling.task_dimensions import generics_of, task_dimensions
 from rammer_ir.tiling.tile_sizes import THREADS, contraction_tiles, generic_tiles
 from rammer_ir.tiling.windows import windows_of
@@ -78,7 +79,8 @@ def _matrix_vector_tilings(operator: OperatorOp, device: DeviceOp) -> Iterator[T
             tile[dimensions[dim]] = 1
         tile[columns] = min(n, shape.columns)
         block = (shape.columns, shape.rows)
-        yield TilingAttr("matrix_vector", tile, THREADS[device.kind.data], block=block, slices=shape.slices)
+        if writes_exactly(operator, tile):
+            yield TilingAttr("matrix_vector", tile, THREADS[device.kind.data], block=block, slices=shape.slices)
 
 
 def _contraction_tilings(operator: OperatorOp, device: DeviceOp) -> Iterator[TilingAttr]:
@@ -99,7 +101,7 @@ def _contraction_tilings(operator: OperatorOp, device: DeviceOp) -> Iterator[Til
             tile[dimensions[dim].loops[-1]] = 1
         for dim, size in zip((*contraction.m, contraction.n), (*shape.tile_m, shape.tile_n), strict=True):
             tile[dimensions[dim].loops[-1]] = size
-        if all(root.bounds[dim] % tile[dim] == 0 for dim in whole):
+        if all(root.bounds[dim] % tile[dim] == 0 for dim in whole) and writes_exactly(operator, tile):
             yield TilingAttr("contraction", tile, THREADS[device.kind.data], block=shape.block, slices=shape.slices)
 
 
@@ -136,14 +138,19 @@ def generic_tilings(operator: OperatorOp, device: DeviceOp, *, work: int) -> Ite
         handed_on = _handed_on(operator) // max(prod(extents), 1)
         is_contiguous = bool(dims) and _is_innermost(root, dims[-1])
         shape = Extents(tuple(extents), tuple(divide), work, handed_on, is_contiguous, windows_of(operator))
-        tiles = [best_strip(shape, device.veus)]
+        candidates: Iterable[tuple[int, ...]] = strips(shape, device.veus)
     else:
-        tiles = generic_tiles(extents, divide, device.veus, work)
-    for sizes in tiles:
-        tile = list(root.bounds)
-        for dim, size in zip(dims, sizes, strict=True):
-            tile[dim] = size
-        yield TilingAttr("generic", tile, THREADS[kind])
+        candidates = generic_tiles(extents, divide, device.veus, work)
+    tiles = (_root_tile(root.bounds, dims, sizes) for sizes in candidates)
+    yield TilingAttr("generic", next(tile for tile in tiles if writes_exactly(operator, tile)), THREADS[kind])
+
+
+def _root_tile(bounds: Sequence[int], dims: Sequence[int], sizes: Sequence[int]) -> list[int]:
+    """The bounds of the root's loops, some of them cut."""
+    tile = list(bounds)
+    for dim, size in zip(dims, sizes, strict=True):
+        tile[dim] = size
+    return tile
 
 
 def _handed_on(operator: OperatorOp) -> int:

@@ -19,27 +19,29 @@ def touched_box(
     The box of a tensor of `shape` that a task touches through a map over loops with the given bounds.
 
     The map's symbols are the task's coordinates in `grid`, then `loops` loop indices. A dimension whose position cannot
-    be split into a linear part in the symbols and a range of the loops widens to the whole dimension.
+    be split into a part of the task, linear in loop indices, and a range of the loops widens to the whole dimension.
     """
     symbols = (*extent_ranges(grid), *(Range(0, 2**31) for _ in range(loops)))
     simplified = simplify_map(affine_map, extent_ranges(bounds), symbols)
-    parts = [_interval(result, bounds, extent) for result, extent in zip(simplified.results, shape, strict=True)]
+    parts = [
+        _interval(result, bounds, extent, len(grid)) for result, extent in zip(simplified.results, shape, strict=True)
+    ]
     origin = AffineMap(len(grid), loops, tuple(_symbols_as_coordinates(start, len(grid), loops) for start, _ in parts))
     return BoxAttr(AffineMapAttr(origin), [size for _, size in parts])
 
 
-def _interval(expression: AffineExpr, bounds: Sequence[int], extent: int) -> tuple[AffineExpr, int]:
+def _interval(expression: AffineExpr, bounds: Sequence[int], extent: int, coordinates: int) -> tuple[AffineExpr, int]:
     """Start (in terms of symbols) and size of the interval of values, or the whole dimension."""
     of_loops: list[AffineExpr] = []
     of_task: list[AffineExpr] = []
     for term in additive_terms(expression):
         if not term.used_dims():
             of_task.append(term)
-        elif not _uses_symbols(term):
+        elif not _symbols(term):
             of_loops.append(term)
         else:
             return AffineConstantExpr(0), extent
-    if any(linear_form(term) is None for term in of_task):
+    if any(linear_form(term) is None and max(_symbols(term)) >= coordinates for term in of_task):
         return AffineConstantExpr(0), extent
     values = expression_range(sum_of(of_loops), extent_ranges(bounds))
     start = sum_of(of_task) + values.low
@@ -49,8 +51,8 @@ def _interval(expression: AffineExpr, bounds: Sequence[int], extent: int) -> tup
     return start, values.extent
 
 
-def _uses_symbols(expression: AffineExpr) -> bool:
-    return any(isinstance(part, AffineSymExpr) for part in expression.dfs())
+def _symbols(expression: AffineExpr) -> set[int]:
+    return {part.position for part in expression.dfs() if isinstance(part, AffineSymExpr)}
 
 
 def _symbols_as_coordinates(expression: AffineExpr, coordinates: int, loops: int) -> AffineExpr:
@@ -65,7 +67,7 @@ def union_box(first: BoxAttr, second: BoxAttr, shape: Sequence[int]) -> BoxAttr:
     sizes: list[int] = []
     origins = zip(first.origin.data.results, second.origin.data.results, strict=True)
     for dim, (left, right) in enumerate(origins):
-        difference = linear_form(right + left * -1)
+        difference = linear_form(AffineConstantExpr(0) if left == right else right + left * -1)
         if difference is None or difference.dims or difference.symbols:
             starts.append(AffineConstantExpr(0))
             sizes.append(shape[dim])

@@ -1,4 +1,4 @@
-"""Tiles of what is bound by memory, for many threads: strips that give all vEUs a task and take the least time."""
+"""Tiles of what is bound by memory, for many threads: strips that give all vEUs a task, the quickest first."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -42,11 +42,14 @@ class Extents:
     windows: tuple[tuple[int, int], ...]
 
 
-def best_strip(extents: Extents, veus: int) -> tuple[int, ...]:
-    """The tile that takes the least time by a simple model; of equal ones that with the most tasks."""
-    fitting = [tile for tile in _strips(extents, veus) if prod(tile) * extents.handed_on <= MOST_ELEMENTS]
-    tiles = fitting or [tuple(1 for _ in extents.sizes)]
-    return min(tiles, key=lambda tile: _time(extents, tile, veus))
+def strips(extents: Extents, veus: int) -> list[tuple[int, ...]]:
+    """
+    Tiles, first that which takes the least time by a simple model; of equal ones that with the most tasks.
+
+    The last one has a single element: every operator can be cut so.
+    """
+    tiles = [tile for tile in _strips(extents, veus) if prod(tile) * extents.handed_on <= MOST_ELEMENTS]
+    return [*sorted(tiles, key=lambda tile: _time(extents, tile, veus)), tuple(1 for _ in extents.sizes)]
 
 
 def _strips(extents: Extents, veus: int) -> Iterator[tuple[int, ...]]:

@@ -126,7 +126,9 @@ def rectangle(extents: Sequence[int], capacity: int) -> tuple[int, ...]:
 
 def generic_tiles(extents: Sequence[int], divide: Sequence[bool], veus: int, work: int) -> Iterator[tuple[int, ...]]:
     """
-    One tile of task dimensions (outermost first) for cores: enough tasks for all, but not too little work in one.
+    Tiles of task dimensions (outermost first) for cores: enough tasks for all, but not too little work in one.
+
+    The best comes first, then the whole, as which every operator can be computed.
 
     `work` is the number of inner iterations for one element, `divide` says where tiles must divide the extent.
     """
@@ -142,3 +144,4 @@ def generic_tiles(extents: Sequence[int], divide: Sequence[bool], veus: int, wor
         sizes.append(size)
         left //= size
     yield tuple(reversed(sizes))
+    yield tuple(extents)

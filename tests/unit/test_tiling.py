@@ -24,9 +24,10 @@ from rammer_ir.parsing import parse_module
 from rammer_ir.testing import operators
 from rammer_ir.tiling.boxes import touched_box, union_box
 from rammer_ir.tiling.contraction import Contraction, match_contraction
+from rammer_ir.tiling.exact_tiles import writes_exactly
 from rammer_ir.tiling.k_blocks import block_of_k, blocks_of_a_tap, k_of_row
 from rammer_ir.tiling.packed_weight import PackedWeight
-from rammer_ir.tiling.strips import Extents, best_strip
+from rammer_ir.tiling.strips import Extents, strips
 from rammer_ir.tiling.task_dimensions import generics_of, task_dimensions
 from rammer_ir.tiling.tile_sizes import (
     CUDA_BLOCKS,
@@ -317,10 +318,12 @@ LOOPS = st.lists(st.tuples(st.integers(1, 500), st.booleans()), max_size=4)
 @given(LOOPS, st.integers(1, 200), st.integers(1, 5000))
 def test_generic_tiles_divide_where_they_must(loops: list[tuple[int, bool]], veus: int, work: int) -> None:
     extents, divide = [extent for extent, _ in loops], [flag for _, flag in loops]
-    for sizes in generic_tiles(extents, divide, veus, work):
+    best, whole = generic_tiles(extents, divide, veus, work)
+    assert whole == tuple(extents)
+    assert prod(best) <= 16384
+    for sizes in (best, whole):
         assert all(1 <= size <= extent for size, extent in zip(sizes, extents, strict=True))
         assert all(extent % size == 0 for size, (extent, exact) in zip(sizes, loops, strict=True) if exact)
-        assert prod(sizes) <= 16384
 
 
 @given(LOOPS, st.integers(1, 200), st.integers(1, 5000), st.integers(0, 5000), st.booleans(), st.integers(1, 5))
@@ -329,10 +332,39 @@ def test_strips_divide_where_they_must(
 ) -> None:
     sizes, divide = tuple(extent for extent, _ in loops), tuple(flag for _, flag in loops)
     windows = ((2, length),) * len(loops)
-    strip = best_strip(Extents(sizes, divide, steps, handed_on, is_contiguous, windows), veus)
-    assert all(1 <= size <= extent for size, extent in zip(strip, sizes, strict=True))
-    assert all(extent % size == 0 for size, (extent, exact) in zip(strip, loops, strict=True) if exact)
-    assert prod(strip) * handed_on <= 16384 or prod(strip) == 1
+    found = strips(Extents(sizes, divide, steps, handed_on, is_contiguous, windows), veus)
+    assert found[-1] == (1,) * len(sizes)
+    for strip in found:
+        assert all(1 <= size <= extent for size, extent in zip(strip, sizes, strict=True))
+        assert all(extent % size == 0 for size, (extent, exact) in zip(strip, loops, strict=True) if exact)
+        assert prod(strip) * handed_on <= 16384 or prod(strip) == 1
+
+
+RESHAPE = """
+func.func @reshape(%x: tensor<5x{elements}xf32>) -> tensor<5x{rows}x{columns}xf32> {{
+  %y = rop.operator ins(%x : tensor<5x{elements}xf32>) {{
+  ^bb0(%a: tensor<5x{elements}xf32>):
+    %r = rop.generic bounds [5, {elements}]
+        maps [affine_map<(n, e) -> (n, e)>, affine_map<(n, e) -> (n, e floordiv {columns}, e mod {columns})>]
+        ins(%a : tensor<5x{elements}xf32>) {{
+    ^bb1(%p: f32):
+      rop.yield %p : f32
+    }} -> tensor<5x{rows}x{columns}xf32>
+    rop.yield %r : tensor<5x{rows}x{columns}xf32>
+  }} -> tensor<5x{rows}x{columns}xf32>
+  func.return %y : tensor<5x{rows}x{columns}xf32>
+}}
+"""
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.data())
+def test_a_tile_is_exact_if_what_each_task_writes_is_a_box(rows: int, columns: int, data: st.DataObject) -> None:
+    elements = rows * columns
+    size = data.draw(st.sampled_from([part for part in range(1, elements + 1) if elements % part == 0]))
+    operator = operator_in(module_of(RESHAPE.format(elements=elements, rows=rows, columns=columns)))
+    written = np.stack(np.divmod(np.arange(elements), columns)).reshape(2, -1, size)
+    volumes = (np.ptp(written, axis=2) + 1).prod(axis=0)
+    assert writes_exactly(operator, [1, size]) == bool((volumes == size).all())
 
 
 def test_strips_give_all_units_a_task() -> None:
@@ -344,7 +376,7 @@ def test_strips_give_all_units_a_task() -> None:
         ((128,), 768, 768, False, (1, 1)),
     ):
         windows = tuple(window if extent == 56 else (1, 1) for extent in sizes)
-        strip = best_strip(Extents(sizes, (False,) * len(sizes), steps, handed_on, is_contiguous, windows), 132)
+        strip, *_ = strips(Extents(sizes, (False,) * len(sizes), steps, handed_on, is_contiguous, windows), 132)
         assert 100 <= prod(-(-extent // size) for extent, size in zip(sizes, strip, strict=True)) <= 132
         assert not is_contiguous or strip[-1] % 4 == 0
 

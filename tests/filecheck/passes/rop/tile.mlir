@@ -113,3 +113,27 @@ func.func @part(%a: tensor<200x30x150xf32>, %y: tensor<200x64xf32>) -> tensor<20
 func.func @main() {
   func.return
 }
+
+// -----
+
+// 12 columns are written as 2 rows of 6. A tile of 4 would go on in the next row: its box would be both rows, whole.
+// CHECK-LABEL: @taken_apart
+// CHECK:         rop.operator
+// CHECK-SAME:      attributes {tilings = [#rop.tiling<generic tile [1, 12] threads 256>]}
+// HOST-LABEL: @taken_apart
+// HOST:         rop.operator
+// HOST-SAME:      attributes {tilings = [#rop.tiling<generic tile [40, 12] threads 1>]}
+vdevice.device @h100 kind "cuda" veus 132 threads 1024 shared 232448 registers 65536
+func.func @taken_apart(%x: tensor<40x12xf32>) -> tensor<40x2x6xf32> {
+  %result = rop.operator ins(%x : tensor<40x12xf32>) {
+  ^bb0(%a: tensor<40x12xf32>):
+    %half = rop.generic bounds [40, 12]
+        maps [affine_map<(r, c) -> (r, c)>, affine_map<(r, c) -> (r, c floordiv 6, c mod 6)>] ins(%a : tensor<40x12xf32>) {
+    ^bb1(%p: f32):
+      %m = arith.mulf %p, %p : f32
+      rop.yield %m : f32
+    } -> tensor<40x2x6xf32>
+    rop.yield %half : tensor<40x2x6xf32>
+  } -> tensor<40x2x6xf32>
+  func.return %result : tensor<40x2x6xf32>
+}
