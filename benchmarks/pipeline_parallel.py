@@ -2,65 +2,70 @@
 Plans that are run, against data parallelism (DDP) and torch's own Schedule1F1B, with predicted and measured times.
 
     python benchmarks/pipeline_parallel.py --processes 4 [--models vgg19,bert,xlnet] [--batches 32,64]
-        [--small] [--steps 10] [--output docs/results/pipeline-parallel.md]
+        [--small] [--steps 10] [--output docs/results/pipeline-parallel.md] [--records measured.jsonl]
 
-Everything happens in one run on the same devices: links are measured, then for each model its layers at several batch
-sizes; the planner plans; then the plan, DDP, and a plan of two even stages are run, the latter by Schedule1F1B and by
-`rammer train-plan`'s executor. A step is the forward and backward passes and the sums of gradients, without optimizer.
-Without GPUs it runs on CPU processes (gloo); `--small` takes models that are small enough for that.
+Everything happens in one run on the same devices, for one model after the other: links are measured, then its layers at
+several batch sizes; the planner plans; then the plan, DDP, and a plan of two even stages are run, the latter by
+`rammer train-plan`'s executor and by Schedule1F1B. The table is written anew after each model; `--records` keeps all
+that was measured, profiles included. Without GPUs it runs on CPU processes (gloo); `--small` takes models that are
+small enough for that.
 """
 
 # PyTorch is not among the dependencies: where it is missing, nothing is known of its types.
 # pyright: basic, reportMissingImports=false
 
 import argparse
-import gc
+import faulthandler
+import json
 import math
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as distributed
+from pipeline_contenders import Job, Steps, load, release, run_1f1b, run_ddp, run_plan
 
 from rammer_ir.planner import Cluster, Request
 from rammer_ir.planner.api import estimate_plan, plan_states
 from rammer_ir.planner.data_parallel import data_parallel
 from rammer_ir.planner.latency import Candidate, Stage
 from rammer_ir.planner.profile import parse_profile, profile_text
-from rammer_ir.planner.saved_plan import SavedPlan
 from rammer_ir.planner.simulator import simulated_length, stage_depths, warmup_depths
 from rammer_ir.planner.states import States, model_states
-from rammer_ir.training.layers import trace_layers
 from rammer_ir.training.measure import measure_model
 from rammer_ir.training.measure_links import measure_links
-from rammer_ir.training.model_file import load_model
-from rammer_ir.training.partition import model_parts
 from rammer_ir.training.processes import Process, joined
-from rammer_ir.training.stage import StagePart, rows_of
-from rammer_ir.training.train import Training, make_executor
 
-MODELS = {"vgg19": (32, 64), "bert": (16, 32), "xlnet": (16, 32)}
-"""Default global batches: those at which the sum of gradients takes a good part of a step."""
+MODELS = {"vgg19": (16, 64), "bert": (8, 32), "xlnet": (8, 32)}
+"""Default global batches: one at which the sum of gradients takes a good part of a step, and a larger one."""
 SMALL_BATCHES = (16,)
+CONTENDERS = ("planned", "DDP", "even", "1F1B")
 
 
-@dataclass(frozen=True)
-class Row:
-    """A model at a global batch: the plan, and seconds of a step by contender, predicted and measured."""
+class Records:
+    """What rank 0 measures, a line of JSON each in a file, and progress on stderr."""
 
-    model: str
-    batch: int
-    plan: str
-    predicted: dict[str, float]
-    measured: dict[str, float]
+    def __init__(self, process: Process, path: Path):
+        self._process = process
+        self._path = path
+        self._start = time.perf_counter()
+
+    def add(self, kind: str, **values: Any) -> None:
+        if self._process.rank:
+            return
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{json.dumps({'kind': kind, **values})}\n")
+        shown = {name: value for name, value in values.items() if name not in ("text", "stages")}
+        print(f"{time.perf_counter() - self._start:6.1f} s  {kind} {shown}", file=sys.stderr, flush=True)
 
 
 def share(process: Process, value: Any) -> Any:
@@ -70,22 +75,19 @@ def share(process: Process, value: Any) -> Any:
     return box[0]
 
 
-def measure_profiles(process: Process, spec: str, batches: Sequence[int]) -> dict[int, States]:
+def measure_profiles(process: Process, spec: str, batches: Sequence[int], records: Records) -> dict[int, States]:
     """The model's states by batch size, as rank 0 measures them."""
     found: dict[int, str] = {}
     if process.rank == 0:
-        model = load_model(spec)
+        model = load(process, spec)
         for batch in batches:
-            found[batch] = profile_text(measure_model(model, batch, process.device).profile)
+            measured = measure_model(model, batch, process.device)
+            found[batch] = profile_text(measured.profile)
+            layers = sum(layer.forward + layer.backward for layer in measured.profile.layers)
+            records.add("profile", batch=batch, layers=layers, whole=measured.whole, text=found[batch])
         del model
         release()
     return {batch: model_states(parse_profile(text)) for batch, text in share(process, found).items()}
-
-
-def release() -> None:
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def predict(plan: Candidate, profiles: dict[int, States], cluster: Cluster, batch: int) -> float:
@@ -113,9 +115,9 @@ def best_plan(profiles: dict[int, States], cluster: Cluster, batch: int) -> Cand
 
 def merged(plan: Candidate, batch: int) -> Candidate:
     """One stage in several pipelines is the same as one with replicas."""
-    if len(plan.stages) > 1 or batch % len(plan.stages[0].devices):
+    stage = plan.stages[0]
+    if len(plan.stages) > 1 or batch % len(stage.devices):
         return plan
-    (stage,) = plan.stages
     whole = Stage(stage.first, stage.last, len(stage.devices), stage.devices, stage.recompute)
     return Candidate(plan.speedup, (whole,), 1, plan.micro_batches)
 
@@ -130,90 +132,6 @@ def even_plan(states: States, processes: int, batch: int) -> Candidate:
     return Candidate(1.0, stages, 1, max(2, min(4, batch // half)))
 
 
-def timed(process: Process, step: Callable[[], Any], steps: int) -> float:
-    """Median seconds of a step, of the slowest process, after two to warm up."""
-    found: list[float] = []
-    for _ in range(steps + 2):
-        distributed.barrier()
-        if process.device.type == "cuda":
-            torch.cuda.synchronize()
-        start = time.perf_counter()
-        step()
-        if process.device.type == "cuda":
-            torch.cuda.synchronize()
-        seconds = torch.tensor([time.perf_counter() - start], device=process.device)
-        distributed.all_reduce(seconds, op=distributed.ReduceOp.MAX)
-        found.append(float(seconds))
-    release()
-    return statistics.median(found[2:])
-
-
-def run_plan(process: Process, spec: str, plan: Candidate, names: tuple[str, ...], batch: int, steps: int) -> float:
-    """Seconds of a step by the executor of `rammer train-plan`."""
-    model = load_model(spec)
-    saved = SavedPlan(plan.stages, plan.pipelines, plan.micro_batches, batch, names, 0.0)
-    executor = make_executor(saved, model, process, Training())
-    inputs, targets = (rows_of(value, 0, batch, process.device) for value in model.inputs(batch, 0))
-    return timed(process, lambda: executor.iterate(inputs, targets), steps)
-
-
-def run_ddp(process: Process, spec: str, batch: int, steps: int) -> float:
-    """Seconds of a step by DistributedDataParallel, each device with its share of the batch at once."""
-    model = load_model(spec)
-    module = model.module.to(process.device)
-    wrapped = torch.nn.parallel.DistributedDataParallel(module, gradient_as_bucket_view=True)
-    first, end = (batch * number // process.ranks for number in (process.rank, process.rank + 1))
-    inputs, targets = (rows_of(value, first, end, process.device) for value in model.inputs(batch, 0))
-
-    def step() -> None:
-        wrapped.zero_grad()
-        model.loss(wrapped(*inputs), targets).backward()
-
-    return timed(process, step, steps)
-
-
-class StageModule(torch.nn.Module):
-    """A stage as Schedule1F1B wants it."""
-
-    def __init__(self, part: StagePart) -> None:
-        super().__init__()
-        self.part = part
-        self.weights = torch.nn.ParameterList(part.part.parameters)
-
-    def forward(self, *values: torch.Tensor) -> Any:
-        made = self.part.forward(values, ()) if self.part.part.inputs else self.part.forward((), values)
-        return made[0] if len(made) == 1 else tuple(made)
-
-
-def run_1f1b(process: Process, spec: str, plan: Candidate, names: tuple[str, ...], batch: int, steps: int) -> float:
-    """Seconds of a step by torch.distributed.pipelining, with DDP inside of each stage."""
-    from torch.distributed.pipelining import PipelineStage, Schedule1F1B
-
-    model = load_model(spec)
-    half = plan.stages[0].replicas
-    number, replica = divmod(process.rank, half)
-    saved = SavedPlan(plan.stages, 1, plan.micro_batches, batch, names, 0.0)
-    graph = trace_layers(model)
-    module: Any = StageModule(StagePart(graph, model_parts(graph, saved)[number], process.device, recompute=False))
-    across = [distributed.new_group([index, half + index]) for index in range(half)][replica]
-    within = [distributed.new_group(list(stage.devices)) for stage in plan.stages][number]
-    if half > 1:
-        module = torch.nn.parallel.DistributedDataParallel(module, process_group=within, gradient_as_bucket_view=True)
-    stage = PipelineStage(module, number, 2, process.device, group=across)
-    schedule = Schedule1F1B(stage, plan.micro_batches, loss_fn=model.loss)
-    first, end = (batch * index // half for index in (replica, replica + 1))
-    inputs, targets = (rows_of(value, first, end, process.device) for value in model.inputs(batch, 0))
-
-    def step() -> None:
-        module.zero_grad()
-        if number == 0:
-            schedule.step(*inputs)
-        else:
-            schedule.step(target=targets, losses=[])
-
-    return timed(process, step, steps)
-
-
 def describe(plan: Candidate) -> str:
     shape = ":".join(str(stage.replicas) for stage in plan.stages)
     cuts = ",".join(str(stage.last) for stage in plan.stages[:-1])
@@ -221,74 +139,110 @@ def describe(plan: Candidate) -> str:
     return f"{shape}{f' cut at {cuts}' if cuts else ''}, {plan.micro_batches} micro-batches{pipelines}"
 
 
-def measure(process: Process, name: str, spec: str, batches: Sequence[int], cluster: Cluster, steps: int) -> list[Row]:
+def measure(process: Process, name: str, spec: str, options: argparse.Namespace, records: Records) -> None:
+    """Plans of a model and runs them; all contenders at all batches, one contender after the other."""
+    links = measure_links(process, int(os.environ["LOCAL_WORLD_SIZE"]))
+    records.add("links", **links.to_json())
+    cluster = Cluster((process.ranks,), links.nvlink, links.p2p, links.nccl, links.reduce)
+    batches = options.batches or (SMALL_BATCHES if options.small else MODELS[name])
     sizes = sorted({2**power for batch in batches for power in range(int(math.log2(batch)) + 1)})
-    profiles = measure_profiles(process, spec, sizes)
+    profiles = measure_profiles(process, spec, sizes, records)
     names = profiles[sizes[0]].names
-    rows: list[Row] = []
-    for batch in batches:
-        plan = share(process, best_plan(profiles, cluster, batch) if process.rank == 0 else None)
-        even = even_plan(profiles[max(1, batch // process.ranks)], process.ranks, batch)
-        whole = Stage(0, len(names) - 1, process.ranks, tuple(range(process.ranks)))
-        contenders = {"planned": plan, "DDP": Candidate(1.0, (whole,), 1, 1), "even": even}
-        predicted = {key: predict(candidate, profiles, cluster, batch) for key, candidate in contenders.items()}
-        measured = {
-            "planned": run_plan(process, spec, plan, names, batch, steps),
-            "DDP": run_ddp(process, spec, batch, steps),
-            "even": run_plan(process, spec, even, names, batch, steps),
-            "1F1B": run_1f1b(process, spec, even, names, batch, steps),
-        }
-        rows.append(Row(name, batch, f"{describe(plan)}; even: {describe(even)}", predicted, measured))
-        if process.rank == 0:
-            print(rows[-1], file=sys.stderr, flush=True)
-    return rows
+    whole = Stage(0, len(names) - 1, process.ranks, tuple(range(process.ranks)))
+    data = Candidate(1.0, (whole,), 1, 1)
+    plans = share(process, [best_plan(profiles, cluster, batch) for batch in batches] if process.rank == 0 else None)
+    evens = [even_plan(profiles[max(1, batch // process.ranks)], process.ranks, batch) for batch in batches]
+    for contender in CONTENDERS:
+        for batch, plan, even in zip(batches, plans, evens, strict=True):
+            job = Job(spec, names, batch, options.steps)
+            candidate = {"planned": plan, "DDP": data}.get(contender, even)
+            runs: dict[str, Callable[[], Steps]] = {
+                "DDP": lambda job=job: run_ddp(process, job),
+                "1F1B": lambda job=job, candidate=candidate: run_1f1b(process, job, candidate),
+            }
+            predicted = predict(candidate, profiles, cluster, batch)
+            steps = runs.get(contender, lambda job=job, candidate=candidate: run_plan(process, job, candidate))()
+            release()
+            records.add(
+                "run",
+                batch=batch,
+                contender=contender,
+                plan=describe(candidate),
+                predicted=predicted,
+                measured=statistics.median(steps.seconds),
+                norm=steps.norm,
+                seconds=steps.seconds,
+                stages=[asdict(stage) for stage in candidate.stages],
+                micro_batches=candidate.micro_batches,
+            )
 
 
-def table(rows: Sequence[Row], process: Process, cluster: Cluster) -> str:
-    device = torch.cuda.get_device_name() if process.device.type == "cuda" else "CPU process"
+def table(records: dict[str, list[dict[str, Any]]], processes: int) -> str:
+    """Markdown from what was measured of each model."""
+    links = next((record for model in records.values() for record in model if record["kind"] == "links"), None)
+    device = "no device" if links is None else f"{links['devices'][0]} ({links['backend']})"
+    settings = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("NCCL_")]
     lines = [
-        "# Plans that are run",
+        f"{date.today()}, {processes} x {device}, PyTorch {torch.__version__}"
+        f"{', ' if settings else ''}{', '.join(settings)}.",
         "",
-        f"{date.today()}, {process.ranks} x {device} ({process.backend}), PyTorch {torch.__version__}. Written by "
-        "`benchmarks/pipeline_parallel.py`.",
-        "",
-        f"Measured links: {cluster.nvlink / 1e9:.3g} GB/s point to point, {(cluster.reduce or 0) / 1e9:.3g} GB/s "
-        "through each device in an all-reduce. Milliseconds of a step (forward, backward, sums of gradients), median;",
-        "predicted by the simulator from layers measured alone, before the run. 1F1B is torch's Schedule1F1B with DDP",
-        "in each stage, on the even plan.",
-        "",
-        "| model | batch | plan | planned: predicted | measured | error | DDP: predicted | measured | error "
-        "| even: predicted | measured | error | 1F1B |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
-        cells = [row.model, str(row.batch), row.plan]
-        for key, predicted in row.predicted.items():
-            measured = row.measured[key]
-            cells += [f"{predicted * 1e3:.2f}", f"{measured * 1e3:.2f}", f"{predicted / measured - 1:+.0%}"]
-        cells.append(f"{row.measured['1F1B'] * 1e3:.2f}")
-        lines.append(f"| {' | '.join(cells)} |")
+    if links is not None:
+        bandwidths = f"{links['nvlink'] / 1e9:.3g} GB/s point to point, {links['reduce'] / 1e9:.3g} GB/s"
+        lines += [f"Measured links: {bandwidths} through each device in an all-reduce.", ""]
+    heads = [f"{name}: predicted | measured | error" for name in CONTENDERS[:-1]]
+    lines += [f"| model | batch | plan | {' | '.join(heads)} | 1F1B | gradients |", "|---" * 14 + "|"]
+    for model, found in records.items():
+        runs = {(run["batch"], run["contender"]): run for run in found if run["kind"] == "run"}
+        for batch in dict.fromkeys(batch for batch, _ in runs):
+            lines.append(_row(model, batch, {name: runs.get((batch, name)) for name in CONTENDERS}))
+        if not runs:
+            lines.append(f"| {model} | failed" + " |" * 13)
     return "\n".join([*lines, ""])
 
 
+def _row(model: str, batch: int, runs: dict[str, dict[str, Any] | None]) -> str:
+    plans = [f"{name}: {run['plan']}" for name, run in runs.items() if run and name in ("planned", "even")]
+    cells = [model, str(batch), "; ".join(plans)]
+    for name in CONTENDERS[:-1]:
+        run = runs[name]
+        times = (run["predicted"], run["measured"]) if run else None
+        cells += [f"{t * 1e3:.2f}" for t in times] if times else ["failed"] * 2
+        cells.append(f"{times[0] / times[1] - 1:+.0%}" if times else "")
+    last = runs["1F1B"]
+    cells.append(f"{last['measured'] * 1e3:.2f}" if last else "failed")
+    norms = [run["norm"] for run in runs.values() if run]
+    cells.append(f"within {max(norms) / min(norms) - 1:.0e}")
+    return f"| {' | '.join(cells)} |"
+
+
 def work(options: argparse.Namespace) -> None:
-    """What each process does."""
+    """What each process does, for one model."""
     torch.set_float32_matmul_precision("high")
+    faulthandler.dump_traceback_later(options.limit - 15)
     folder = Path(__file__).parent
+    spec = f"{folder / 'pipeline_models.py'}:make_{options.models}{'_small' if options.small else ''}"
     with joined(lambda rank: f"rank {rank}") as process:
-        links = measure_links(process, int(os.environ["LOCAL_WORLD_SIZE"]))
-        cluster = Cluster((process.ranks,), links.nvlink, links.p2p, links.nccl, links.reduce)
-        rows: list[Row] = []
-        for name in options.models.split(","):
-            spec = f"{folder / 'pipeline_models.py'}:make_{name}{'_small' if options.small else ''}"
-            batches = options.batches or (SMALL_BATCHES if options.small else MODELS[name])
-            rows += measure(process, name, spec, batches, cluster, options.steps)
-    if process.rank == 0:
-        text = table(rows, process, cluster)
-        if options.output is None:
-            print(text)
-        else:
-            options.output.write_text(text, encoding="utf-8")
+        measure(process, options.models, spec, options, Records(process, options.records))
+
+
+def run_model(name: str, options: argparse.Namespace, path: Path) -> None:
+    """Starts the processes for a model; what fails, or takes too long, ends with it."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={options.processes}"]
+    arguments = ["--models", name, "--records", str(path), "--steps", str(options.steps), "--limit", str(options.limit)]
+    if options.batches:
+        arguments += ["--batches", ",".join(map(str, options.batches))]
+    threads = str(max(1, (os.cpu_count() or 1) // options.processes))
+    paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {"OMP_NUM_THREADS": threads, **os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    command = [*torchrun, __file__, *arguments, *(["--small"] if options.small else [])]
+    with subprocess.Popen(command, env=environment) as started:
+        try:
+            started.wait(options.limit)
+        except subprocess.TimeoutExpired:
+            print(f"{name}: not done after {options.limit} s", file=sys.stderr, flush=True)
+            # torchrun ends its processes when it is asked to end.
+            started.terminate()
 
 
 def main() -> None:
@@ -298,14 +252,29 @@ def main() -> None:
     parser.add_argument("--batches", type=lambda text: tuple(map(int, text.split(","))), help="global batches")
     parser.add_argument("--small", action="store_true", help="models for CPUs")
     parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--limit", type=int, default=180, help="seconds for a model")
     parser.add_argument("--output", type=Path, help="a Markdown file")
+    parser.add_argument("--records", type=Path, help="a file of JSON lines for all that is measured")
     options = parser.parse_args()
     if "RANK" in os.environ:
         work(options)
         return
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={options.processes}"]
-    threads = str(max(1, (os.cpu_count() or 1) // options.processes))
-    sys.exit(subprocess.run([*command, *sys.argv], env={"OMP_NUM_THREADS": threads, **os.environ}).returncode)
+    records: dict[str, list[dict[str, Any]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in options.models.split(","):
+            path = Path(folder) / name
+            path.touch()
+            start = time.perf_counter()
+            run_model(name, options, path)
+            print(f"{name} took {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+            records[name] = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            text = table(records, options.processes)
+            print(text, flush=True)
+            if options.output is not None:
+                options.output.write_text(text, encoding="utf-8")
+            if options.records is not None:
+                with options.records.open("a", encoding="utf-8") as file:
+                    file.writelines(f"{json.dumps({'model': name, **record})}\n" for record in records[name])
 
 
 if __name__ == "__main__":

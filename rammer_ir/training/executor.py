@@ -44,7 +44,7 @@ class RankExecutor:
 
     def __init__(self, program: ProgramOp, rank: int, model: TrainingModel, part: StagePart | None, device: Any):
         torch = import_torch()
-        channels = make_channels(program)
+        channels = make_channels(program, rank, device)
         groups = [torch.distributed.new_group(sorted(stage.ranks)) for stage in program.stages]
         self._messages = Messages(rank, device, channels)
         self._model = model

@@ -27,6 +27,9 @@ class GradientSum:
         self._armed = False
         for members in _bucketed([value for value in reversed(parameters) if value.requires_grad]):
             self._add(members)
+        # The first sum of each size connects the ranks, in which they wait for each other.
+        self._send(len(self._buckets))
+        self.finish()
 
     def _add(self, members: Sequence[Tensor]) -> None:
         torch = import_torch()

@@ -28,13 +28,14 @@ def needing(peers: str) -> Generator[None]:
         raise LostPeerError(f"lost {peers}") from error
 
 
-def make_channels(program: ProgramOp) -> dict[tuple[int, int], Any]:
+def make_channels(program: ProgramOp, rank: int, device: Any) -> dict[tuple[int, int], Any]:
     """
     A process group for each direction between two ranks that send, so that sends never wait behind receives.
 
-    Every rank has to call this.
+    Every rank has to call this. Raises LostPeerError.
     """
     torch = import_torch()
+    distributed = torch.distributed
     pairs = sorted(
         {
             (rank.number, op.peer)
@@ -43,7 +44,15 @@ def make_channels(program: ProgramOp) -> dict[tuple[int, int], Any]:
             if isinstance(op, MessageOp) and op.name.endswith("send")
         }
     )
-    return {pair: torch.distributed.new_group(sorted(pair)) for pair in pairs}
+    channels = {pair: distributed.new_group(sorted(pair)) for pair in pairs}
+    # NCCL connects two ranks at their first transfer, and each waits until the other one begins it too. Here all ranks
+    # come to their pairs in the same order; in a program, they might wait for each other in a circle.
+    for (source, target), group in channels.items():
+        if rank in (source, target):
+            peer, begin = (target, distributed.isend) if rank == source else (source, distributed.irecv)
+            with needing(f"rank {peer}, at the first contact"):
+                begin(torch.zeros(1, device=device), peer, group=group).wait()
+    return channels
 
 
 @dataclass(slots=True)
