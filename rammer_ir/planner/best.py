@@ -283,10 +283,10 @@ class _Search:
         level, position = closing, index
         while True:
             end = int(self.cuts[level.end[position]])
-            devices = self.places.groups[int(level.group[position])].last
+            devices = self.places.last(int(level.group[position]))
             level, position = levels[used], int(level.parent[position])
             first = int(self.cuts[level.end[position]]) + 1 if used else 0
             stages.append(Stage(first, end, len(devices) // self.pipelines, devices))
             if not used:
                 return tuple(stages[::-1])
-            used -= len(self.places.groups[int(level.group[position])].last) // self.pipelines
+            used -= len(self.places.last(int(level.group[position]))) // self.pipelines

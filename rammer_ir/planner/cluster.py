@@ -69,11 +69,14 @@ class Cluster:
 
     def all_reduce(self, devices: Sequence[int]) -> float:
         """Seconds a byte of an all-reduce among the devices."""
-        count = len(devices)
+        return self.ring(len(devices), crosses=self.crosses(devices))
+
+    def ring(self, count: int, *, crosses: bool) -> float:
+        """Seconds a byte of an all-reduce among so many devices, on one machine or where it `crosses` to others."""
         if count == 1:
             return 0.0
         ring = 2 * (count - 1) / count
-        if self.crosses(devices):
+        if crosses:
             return ring / self.nccl
         return ring / self.nvlink / (count // 2) if self.reduce is None else ring / self.reduce
 
@@ -124,18 +127,6 @@ class Cluster:
         """What the policies pick, each set of devices once."""
         found = (self.place(taken, count, policy) for policy in policies)
         return list(dict.fromkeys(placement for placement in found if placement is not None))
-
-    def all_placements(self, taken: Occupancy, policies: Sequence[Policy]) -> list[tuple[Devices, Occupancy]]:
-        """The placements of every number of devices, from one on."""
-        orders = [self.order(taken, policy) for policy in policies]
-        most = max(map(len, orders))
-        found = (
-            self._picked(taken, order[:count])
-            for count in range(1, most + 1)
-            for order in orders
-            if count <= len(order)
-        )
-        return list(dict.fromkeys(found))
 
     def _picked(self, taken: Occupancy, devices: Sequence[int]) -> tuple[Devices, Occupancy]:
         now = list(taken)

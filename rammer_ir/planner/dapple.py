@@ -21,7 +21,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from rammer_ir.planner.cluster import HPGO_POLICIES, Cluster, Devices, Occupancy
+from rammer_ir.planner.cluster import HPGO_POLICIES, Cluster
 from rammer_ir.planner.cuts import Indices, cut_states, moved_cuts
 from rammer_ir.planner.latency import Candidate, Stage
 from rammer_ir.planner.places import Options, Places
@@ -42,37 +42,41 @@ def phase_length(forward: Floats, backward: Floats, all_reduce: Floats, micro_ba
 
     Stages of zeros in front do not change it.
     """
-    stages: int = forward.shape[-1]
-    both = forward + backward
-    pivot = _pivots(both, micro_batches)
-    done = np.cumsum(forward, axis=-1)
-    back = np.cumsum(backward, axis=-1)
-    at = pivot[..., None]
-    warm = np.take_along_axis(done, at, -1)[..., 0]
-    steady = (micro_batches - 1) * np.take_along_axis(both, at, -1)[..., 0]
-    # From the pivot's end to that of stage s: later for stages in front of it, earlier for those behind.
-    numbers: Indices = np.arange(stages)
-    ending = np.take_along_axis(back, at, -1) - back + backward * np.less_equal(numbers, at)
-    return warm + steady + (all_reduce + ending).max(axis=-1)
+    # Stages first: each step takes one stage of all iterations.
+    given = forward, backward, all_reduce
+    ahead, back, reduced = (np.ascontiguousarray(np.moveaxis(times, -1, 0)) for times in given)
+    pivot, busy = _pivots(ahead + back, micro_batches)
+    warm, ending, behind = np.zeros((3, *pivot.shape))
+    latest = np.full(pivot.shape, -np.inf)
+    for stage in range(len(ahead)):
+        is_front = pivot >= stage
+        warm += ahead[stage] * is_front
+        ending += back[stage] * is_front
+        # Stages end one after the other, from the last to the first; those behind the pivot before it does.
+        before, behind = behind, behind + back[stage]
+        latest = np.maximum(latest, reduced[stage] - np.where(is_front, before, behind))
+    return warm + (micro_batches - 1) * busy + (latest + ending)
 
 
-def _pivots(both: Floats, micro_batches: int) -> NDArray[np.intp]:
+def _pivots(both: Floats, micro_batches: int) -> tuple[Indices, Floats]:
     """
-    Algorithm 1: from the last stage to the first, a stage becomes the pivot where its steady phase is the longer one.
+    The pivot stages and their seconds of a micro-batch, from those of all stages, of shape [stages, ...].
 
+    Algorithm 1: from the last stage to the first, a stage becomes the pivot where its steady phase is the longer one.
     The time between it and the pivot so far is filled by the stages in between (equation 3).
     """
-    stages = both.shape[-1]
-    pivot = np.full(both.shape[:-1], stages - 1, np.intp)
+    stages = len(both)
+    pivot: Indices = np.full(both.shape[1:], stages - 1, np.intp)
+    busy: Floats = both[-1]
     # A sum of what lies between, not a difference of sums: neighbours have nothing between them, without rounding.
-    between = np.zeros(both.shape[:-1])
+    between = np.zeros(both.shape[1:])
     for stage in range(stages - 2, -1, -1):
-        own = (micro_batches - 1) * both[..., stage]
-        pivots = (micro_batches - 1) * np.take_along_axis(both, pivot[..., None], -1)[..., 0] + between
-        is_longer = own > pivots
+        own: Floats = both[stage]
+        is_longer = (micro_batches - 1) * own > (micro_batches - 1) * busy + between
         pivot = np.where(is_longer, stage, pivot)
-        between = np.where(is_longer, 0.0, between + both[..., stage])
-    return pivot
+        busy = np.where(is_longer, own, busy)
+        between = np.where(is_longer, 0.0, between + own)
+    return pivot, busy
 
 
 def _names(kind: "type[_Parts]") -> list[str]:
@@ -109,12 +113,14 @@ class _Parts:
         """All parts; times of fewer stages get zeros in front."""
         width = max(part.forward.shape[1] for part in parts)
         scalars = [np.concatenate([getattr(part, name) for part in parts]) for name in _names(_Parts)[:5]]
-        times = [np.concatenate([_padded(getattr(part, name), width) for part in parts]) for name in _names(_Parts)[5:]]
+        times = np.zeros((3, len(scalars[0]), width))
+        row = 0
+        for part in parts:
+            given = part.forward, part.backward, part.all_reduce
+            for joined, values in zip(times, given, strict=True):
+                joined[row : row + len(part), width - values.shape[1] :] = values
+            row += len(part)
         return _Parts(*scalars, *times)
-
-
-def _padded(times: Floats, width: int) -> Floats:
-    return np.pad(times, ((0, 0), (width - times.shape[1], 0)))
 
 
 def plan_dapple(states: States, cluster: Cluster, global_batch: int, min_micro_batch: int) -> Candidate:
@@ -142,8 +148,6 @@ class _Planner:
         self.total = float(states.compute[-1])
         self.shortest = math.inf
         self.levels: list[_Parts] = []
-        self.closings: dict[int, tuple[int, float, float]] = {}
-        self.rests: dict[Occupancy, tuple[int, float, int]] = {}
 
     def run(self) -> Candidate:
         size = self.cluster.size
@@ -221,7 +225,7 @@ class _Planner:
         no = np.zeros(len(rows))
         given = np.where(begin >= 0, options.transfer * outputs[begin], 0.0)
         stage = self._stage_times(begin, ends, options.devices, options.all_reduce)
-        devices, all_reduce, transfer = self._closing(options.group)
+        devices, all_reduce, transfer = self.places.closings(options.group)
         cut = transfer * outputs[ends]
         closing = self._stage_times(ends, np.full(len(ends), len(self.states) - 1), devices, all_reduce)
         forward, backward, reduced = (
@@ -235,39 +239,14 @@ class _Planner:
         times = (forward[:, :-2], backward[:, :-2], reduced[:, :-2])
         return _Parts(ends, options.group, lengths, np.full(len(rows), used), rows, *times)
 
-    def _closing(self, groups: Indices) -> tuple[Indices, Floats, Floats]:
-        """Of the stage that closes a pipeline behind each group: devices, seconds a byte of all-reduce and transfer."""
-        unique, positions = np.unique(groups, return_inverse=True)
-        table = [self._closing_of(int(number)) for number in unique]
-        return (
-            np.array([row[0] for row in table], np.intp)[positions],
-            np.array([row[1] for row in table])[positions],
-            np.array([row[2] for row in table])[positions],
-        )
-
-    def _closing_of(self, number: int) -> tuple[int, float, float]:
-        if number not in self.closings:
-            group = self.places.groups[number]
-            if group.taken not in self.rests:
-                rest = self._rest(group.taken)
-                self.rests[group.taken] = len(rest), self.cluster.all_reduce(rest), self.cluster.place_of(rest)
-            count, reduce, machine = self.rests[group.taken]
-            self.closings[number] = count, reduce, self.cluster.transfers(group.last)[machine]
-        return self.closings[number]
-
-    def _rest(self, taken: Occupancy) -> Devices:
-        """The devices that are not taken."""
-        machines = zip(self.cluster.machines, taken, strict=True)
-        return tuple(device for devices, used in machines for device in devices[used:])
-
     def _stages(self, level: int, index: int) -> tuple[Stage, ...]:
         """The stages of a part, found backwards, and the one that closes the pipeline."""
         parts = self.levels[level]
-        rest = self._rest(self.places.groups[int(parts.group[index])].taken)
+        rest = self.places.rest(int(parts.group[index]))
         stages = [Stage(int(parts.end[index]) + 1, len(self.states) - 1, len(rest), rest)]
         while level:
             parts = self.levels[level]
-            devices = self.places.groups[int(parts.group[index])].last
+            devices = self.places.last(int(parts.group[index]))
             end, level, index = int(parts.end[index]), int(parts.level[index]), int(parts.parent[index])
             stages.append(Stage(int(self.levels[level].end[index]) + 1, end, len(devices), devices))
         return tuple(stages[::-1])
