@@ -25,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -35,17 +35,16 @@ import torch.distributed as distributed
 from pipeline_contenders import Job, Steps, load, release, run_1f1b, run_ddp, run_plan
 
 from rammer_ir.planner import Cluster, Request
-from rammer_ir.planner.api import estimate_plan, plan_states
-from rammer_ir.planner.data_parallel import data_parallel
+from rammer_ir.planner.api import plan_states
 from rammer_ir.planner.latency import Candidate, Stage
 from rammer_ir.planner.profile import parse_profile, profile_text
-from rammer_ir.planner.simulator import simulated_length, stage_depths, warmup_depths
+from rammer_ir.planner.run_time import run_seconds
 from rammer_ir.planner.states import States, model_states
 from rammer_ir.training.measure import measure_model
 from rammer_ir.training.measure_links import measure_links
 from rammer_ir.training.processes import Process, joined
 
-MODELS = {"vgg19": (16, 64), "bert": (8, 32), "xlnet": (8, 32)}
+MODELS = {"vgg19": (16, 64), "bert": (16, 64), "xlnet": (16, 64)}
 """Default global batches: one at which the sum of gradients takes a good part of a step, and a larger one."""
 SMALL_BATCHES = (16,)
 CONTENDERS = ("planned", "DDP", "even", "1F1B")
@@ -91,15 +90,25 @@ def measure_profiles(process: Process, spec: str, batches: Sequence[int], record
 
 
 def predict(plan: Candidate, profiles: dict[int, States], cluster: Cluster, batch: int) -> float:
-    """Seconds by the simulator, from the profile whose batch is nearest to the rows of a device."""
-    rows = batch / (plan.pipelines * plan.micro_batches * plan.stages[0].replicas)
-    nearest = min(profiles, key=lambda size: abs(math.log(size / rows)))
-    states = profiles[nearest].scaled(batch / nearest)
-    if len(plan.stages) == 1 and plan.micro_batches == 1:
-        return float(states.compute[-1]) / (data_parallel(states, cluster, batch, 1.0, math.inf, 1.0).overlap or 1.0)
-    times = estimate_plan(states, cluster, plan).pipeline_times()
-    depths = stage_depths(warmup_depths("A", len(plan.stages), plan.micro_batches))
-    return simulated_length(times, plan.micro_batches, depths)
+    """Seconds of an iteration, each stage by what its layers take with the rows that its devices get."""
+    states: list[States] = []
+    for stage in plan.stages:
+        parts = plan.pipelines * plan.micro_batches * stage.replicas
+        states.append(interpolated(profiles, -(-batch // parts)).scaled(parts))
+    return run_seconds(states, cluster, plan)
+
+
+def interpolated(profiles: dict[int, States], rows: int) -> States:
+    """The states at a batch size between two that were measured."""
+    below = max(size for size in profiles if size <= rows)
+    above = min((size for size in profiles if size >= rows), default=below)
+    if above == below:
+        return profiles[below].scaled(rows / below)
+    share = (rows - below) / (above - below)
+    low, high = profiles[below], profiles[above]
+    names = ("compute", "forward", "activations", "outputs")
+    between = {name: (1 - share) * getattr(low, name) + share * getattr(high, name) for name in names}
+    return replace(low, **between)
 
 
 def best_plan(profiles: dict[int, States], cluster: Cluster, batch: int) -> Candidate:

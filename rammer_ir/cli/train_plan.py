@@ -93,5 +93,5 @@ def _train(plan: "SavedPlan", options: argparse.Namespace) -> int:
         print(json.dumps(found | {"median_seconds": trained.median, "predicted_seconds": plan.seconds}, indent=2))
     elif first:
         on = f"{plan.ranks} processes, {trained.process.backend} on {trained.process.device.type}"
-        print(f"a step takes {trained.median:.4g} s ({on}); the plan's estimate is {plan.seconds:.4g} s")
+        print(f"a step takes {trained.median:.4g} s ({on}); the plan expects {plan.seconds:.4g} s")
     return 0

@@ -18,12 +18,13 @@ class Estimate:
     Seconds that a plan is expected to take.
 
     `seconds` is of an iteration by the policy's own estimate, `simulated_seconds` by the simulator with warm-up
-    policy A. `forward` and `backward` are of a micro-batch in each stage, `all_reduce` of each stage's gradients,
-    `transfer` of a micro-batch over each cut, in one direction.
+    policy A, `run_seconds` as `rammer train-plan` runs it. `forward` and `backward` are of a micro-batch in each stage,
+    `all_reduce` of each stage's gradients, `transfer` of a micro-batch over each cut, in one direction.
     """
 
     seconds: float
     simulated_seconds: float
+    run_seconds: float
     forward: tuple[float, ...]
     backward: tuple[float, ...]
     all_reduce: tuple[float, ...]
@@ -35,11 +36,7 @@ class Estimate:
 
     def pipeline_times(self) -> PipelineTimes:
         """The times with each transfer as a stage between two others."""
-        return PipelineTimes(
-            _interleaved(self.forward, self.transfer),
-            _interleaved(self.backward, self.transfer),
-            _interleaved(self.all_reduce, [0.0] * len(self.transfer)),
-        )
+        return PipelineTimes.with_transfers(self.forward, self.backward, self.all_reduce, self.transfer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +95,7 @@ def load_times(path: str | Path) -> tuple[PipelineTimes, int]:
         raise InvalidInputError(
             "the lists in 'estimate' have to be of one length, 'transfer' of one less", location=str(path)
         )
-    return Estimate(0.0, 0.0, **times).pipeline_times(), micro_batches
+    return Estimate(0.0, 0.0, 0.0, **times).pipeline_times(), micro_batches
 
 
 def _numbers(values: Sequence[Any]) -> tuple[float, ...]:
@@ -106,8 +103,3 @@ def _numbers(values: Sequence[Any]) -> tuple[float, ...]:
     if not all(0 <= number < float("inf") for number in numbers):
         raise ValueError("a time is negative or not finite")
     return numbers
-
-
-def _interleaved(stages: Sequence[float], cuts: Sequence[float]) -> tuple[float, ...]:
-    pairs = [value for pair in zip(stages, cuts, strict=False) for value in pair]
-    return (*pairs, stages[-1])

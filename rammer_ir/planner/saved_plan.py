@@ -16,7 +16,7 @@ class SavedPlan:
     """
     What running a plan needs of it; `states` are the names of the model's states.
 
-    `seconds` is what an iteration should take by the policy's estimate.
+    `seconds` is what an iteration should take, as it is run.
     """
 
     stages: tuple[Stage, ...]
@@ -66,7 +66,7 @@ def _plan(given: Mapping[str, Any]) -> SavedPlan:
         int(given["micro_batches"]),
         int(given["global_batch"]),
         tuple(str(name) for name in given["states"]),
-        float(given["estimate"]["seconds"]),
+        float(given["estimate"]["run_seconds"]),
     )
 
 

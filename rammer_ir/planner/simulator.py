@@ -28,6 +28,22 @@ class PipelineTimes:
     backward: tuple[float, ...]
     all_reduce: tuple[float, ...]
 
+    @staticmethod
+    def with_transfers(
+        forward: Sequence[float], backward: Sequence[float], all_reduce: Sequence[float], transfer: Sequence[float]
+    ) -> "PipelineTimes":
+        """From the times of stages, and those of the transfers between them in one direction."""
+        return PipelineTimes(
+            _interleaved(forward, transfer),
+            _interleaved(backward, transfer),
+            _interleaved(all_reduce, [0.0] * len(transfer)),
+        )
+
+
+def _interleaved(stages: Sequence[float], cuts: Sequence[float]) -> tuple[float, ...]:
+    pairs = [value for pair in zip(stages, cuts, strict=False) for value in pair]
+    return (*pairs, stages[-1])
+
 
 @dataclass(frozen=True, slots=True)
 class Task:

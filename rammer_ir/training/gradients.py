@@ -4,11 +4,9 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from rammer_ir.planner.run_time import BUCKET_BYTES
 from rammer_ir.training.messages import needing
 from rammer_ir.training.torch_extra import Tensor, import_torch
-
-BUCKET_BYTES = 25e6
-"""Bytes of gradients that travel together: fewer waste latency, more begin late."""
 
 
 class GradientSum:

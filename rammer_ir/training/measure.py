@@ -1,15 +1,21 @@
-"""What each layer of a model costs on the device at hand: a profile of one's own."""
+"""
+What each layer of a model costs on the device at hand: a profile of one's own.
+
+The whole model runs, and the device notes when it begins each layer. So a layer takes what it does among the others: on
+a GPU, the time of its kernels, or that of the CPU to launch them where that is longer.
+"""
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any, cast
 
 from rammer_ir.errors import InvalidInputError, describe_exception
 from rammer_ir.planner.profile import Profile
-from rammer_ir.training.layers import ModelGraph, ModelLayer, NodeRunner, trace_layers
+from rammer_ir.training.layers import ModelGraph, NodeRunner, trace_layers
 from rammer_ir.training.model_file import TrainingModel
 from rammer_ir.training.stage import move, rows_of
 from rammer_ir.training.torch_extra import Node, Tensor, import_torch
@@ -22,8 +28,8 @@ class Measured:
     """
     A profile of `samples` samples.
 
-    `whole` is seconds of the whole model's forward and backward pass, which its layers are to add up to;
-    `peak_activation` bytes a sample that it keeps for the backward pass.
+    `whole` is seconds of the whole model's forward and backward pass when nothing is noted, which its layers are to add
+    up to; `peak_activation` bytes a sample that it keeps for the backward pass.
     """
 
     profile: Profile
@@ -34,7 +40,7 @@ class Measured:
 
 def measure_model(model: TrainingModel, samples: int, device: Any, repeats: int = REPEATS) -> Measured:
     """
-    Measures every layer alone, on batches of `samples`.
+    Measures the layers on batches of `samples`.
 
     Raises UnsupportedModelError where the model cannot be traced, InvalidInputError where it does not run.
     """
@@ -45,107 +51,98 @@ def measure_model(model: TrainingModel, samples: int, device: Any, repeats: int 
     for node in graph.nodes:
         move(graph, node, device)
     inputs, targets = model.inputs(samples, 0)
-    measure = _Measurement(graph, model, rows_of(inputs, 0, samples, device), device, repeats)
-    targets = rows_of(targets, 0, samples, device)
+    inputs, targets = rows_of(inputs, 0, samples, device), rows_of(targets, 0, samples, device)
+    measurement = _Measurement(graph, model, inputs, targets, device)
     try:
-        costs = [measure.layer(layer, targets) for layer in graph.layers]
-        whole, peak = measure.whole(targets)
+        # The first passes choose kernels and make the gradients that the others add to.
+        peak = measurement.peak()
+        found = [measurement.passes() for _ in range(repeats + 1)][1:]
+        whole = statistics.median(measurement.seconds() for _ in range(repeats))
     except RuntimeError as error:
         raise InvalidInputError(f"the model does not run on {device}: {describe_exception(error)}") from error
-    return Measured(graph.profile(costs), samples, whole, peak / samples)
+    finally:
+        model.module.zero_grad()
+    return Measured(graph.profile(measurement.costs(found)), samples, whole, peak / samples)
 
 
 class _Measurement:
-    """Runs layers one after the other, each from the values that those in front of it have left."""
+    """Runs a model's passes, as a stage of a plan does: gradients are added to those of the passes before."""
 
-    def __init__(self, graph: ModelGraph, model: TrainingModel, inputs: Sequence[Tensor], device: Any, repeats: int):
+    def __init__(self, graph: ModelGraph, model: TrainingModel, inputs: Sequence[Tensor], targets: Any, device: Any):
         self._graph = graph
         self._model = model
         self._inputs = inputs
-        self._device = device
-        self._repeats = repeats
+        self._targets = targets
+        self._clock = _Clock(device)
         self._torch = import_torch()
-        self._values: dict[Node, Any] = {}
+        self._nodes = [self._own_nodes(position) for position in range(len(graph.layers))]
+        self._results = [self._own_results(position) for position in range(len(graph.layers))]
+        self._sizes = [0.0] * len(graph.layers)
+        self._begun: list[tuple[int, Any]] = []
 
-    def layer(self, layer: ModelLayer, targets: Any) -> tuple[float, float, float, float]:
-        """Forward and backward seconds, activation and parameter bytes; keeps the layer's values."""
-        graph = self._graph
-        is_loss = layer is graph.layers[-1]
-        given = set(graph.needs(layer.nodes)) - set(layer.nodes)
-        if is_loss and graph.output not in layer.nodes:
-            given.add(graph.output)
-        own = {*layer.nodes, *graph.free(layer.nodes)}
-        nodes = [node for node in graph.nodes if node in own]
-        parameters = [value for value in graph.parameters(layer.nodes).values() if value.requires_grad]
-        forward: list[float] = []
-        backward: list[float] = []
-        results: dict[Node, Any] = {}
-        for _ in range(self._repeats + 1):
-            leaves = {node: self._leaf(node) for node in given}
-            # Layers may write their inputs, which leaves forbid.
-            values = {node: leaf.clone() for node, leaf in leaves.items()}
-            seconds, outputs = self._timed(partial(self._run, nodes, values, targets, is_loss=is_loss))
-            forward.append(seconds)
-            roots = [value for value in outputs if value.requires_grad]
-            wanted = [*(leaf for leaf in leaves.values() if leaf.requires_grad), *parameters]
-            backward.append(self._backward(roots, wanted))
-            results = values
-        self._values.update((node, _detached(results[node])) for node in layer.nodes)
-        size = 0.0 if is_loss else sum(value.numel() * value.element_size() for value in self._results(layer))
-        return (
-            statistics.median(forward[1:]),
-            statistics.median(backward[1:]),
-            float(size),
-            float(sum(value.numel() * value.element_size() for value in graph.parameters(layer.nodes).values())),
-        )
+    def _own_nodes(self, position: int) -> list[Node]:
+        """What a layer computes, in order."""
+        nodes = self._graph.layers[position].nodes
+        own = {*nodes, *self._graph.free(nodes)}
+        return [node for node in self._graph.nodes if node in own]
 
-    def _leaf(self, node: Node) -> Tensor:
-        """A value as the layer in front has given it, but with nothing behind it."""
-        return self._values[node].detach().requires_grad_(self._graph.shapes[node].requires_grad)
+    def _own_results(self, position: int) -> list[Node]:
+        """The values that other layers take of a layer, or all where none does."""
+        layer = self._graph.layers[position]
+        others = [other for other in self._graph.layers if other is not layer]
+        taken = {value for other in others for value in self._graph.needs(other.nodes) if value in layer.nodes}
+        return [node for node in layer.nodes if node in taken or not taken]
 
-    def _run(self, nodes: Sequence[Node], values: dict[Node, Any], targets: Any, *, is_loss: bool) -> list[Tensor]:
+    def passes(self) -> tuple[list[float], list[float]]:
+        """Seconds of each layer's forward and backward pass."""
+        self._begun.clear()
+        self._clock.wait()
+        marks = [self._clock.mark()]
+        values: dict[Node, Any] = {}
         runner = NodeRunner(self._graph, self._inputs)
-        for node in nodes:
-            values[node] = runner.value(node, values)
-        if is_loss:
-            return [self._model.loss(values[self._graph.output], targets)]
-        return [value for node in nodes if node in self._graph.owner for value in _tensors(values[node])]
+        for position, nodes in enumerate(self._nodes):
+            for node in nodes:
+                values[node] = runner.value(node, values)
+            if position < len(self._nodes) - 1:
+                self._note(position, values)
+                marks.append(self._clock.mark())
+        loss = self._model.loss(values[self._graph.output], self._targets)
+        marks.append(self._clock.mark())
+        self._begun.append((len(self._nodes) - 1, marks[-1]))
+        loss.backward()
+        end = self._clock.mark()
+        self._clock.wait()
+        backward = [0.0] * len(self._nodes)
+        for (position, begin), (_, done) in pairwise([*self._begun, (-1, end)]):
+            backward[position] += self._clock.between(begin, done)
+        return [self._clock.between(*pair) for pair in pairwise(marks)], backward
 
-    def _backward(self, roots: Sequence[Tensor], wanted: Sequence[Tensor]) -> float:
-        if not roots or not wanted:
-            return 0.0
-        gradients = [self._torch.ones_like(value) for value in roots]
+    def _note(self, position: int, values: dict[Node, Any]) -> None:
+        """Counts the bytes of a layer's results, and has their gradients say when its backward pass begins."""
+        tensors = [tensor for node in self._results[position] for tensor in _tensors(values[node])]
+        self._sizes[position] = float(sum(tensor.numel() * tensor.element_size() for tensor in tensors))
+        for tensor in tensors:
+            if tensor.requires_grad:
+                tensor.register_hook(partial(self._begin, position))
 
-        def run() -> Any:
-            return self._torch.autograd.grad(roots, wanted, gradients, allow_unused=True)
+    def _begin(self, position: int, _: Tensor) -> None:
+        if self._begun[-1][0] != position:
+            self._begun.append((position, self._clock.mark()))
 
-        return self._timed(run)[0]
+    def costs(self, found: Sequence[tuple[list[float], list[float]]]) -> list[tuple[float, float, float, float]]:
+        """Of each layer: median forward and backward seconds, activation and parameter bytes."""
+        forward, backward = (
+            [statistics.median(times) for times in zip(*(passes[kind] for passes in found), strict=True)]
+            for kind in (0, 1)
+        )
+        parameters = [
+            float(sum(value.numel() * value.element_size() for value in self._graph.parameters(layer.nodes).values()))
+            for layer in self._graph.layers
+        ]
+        return list(zip(forward, backward, self._sizes, parameters, strict=True))
 
-    def _timed(self, run: Callable[[], Any]) -> tuple[float, Any]:
-        """Seconds until the device is done, and what the function returns."""
-        self._synchronize()
-        start = time.perf_counter()
-        result = run()
-        self._synchronize()
-        return time.perf_counter() - start, result
-
-    def _synchronize(self) -> None:
-        if self._device.type == "cuda":
-            self._torch.cuda.synchronize(self._device)
-
-    def _results(self, layer: ModelLayer) -> list[Tensor]:
-        """The tensors that other layers take of a layer, or all where none does."""
-        taken = {
-            value
-            for other in self._graph.layers
-            if other is not layer
-            for value in self._graph.needs(other.nodes)
-            if value in layer.nodes
-        }
-        return [value for node in taken or layer.nodes for value in _tensors(self._values[node])]
-
-    def whole(self, targets: Any) -> tuple[float, float]:
-        """Seconds of the whole model's passes, and bytes kept between them."""
+    def peak(self) -> float:
+        """Bytes that the model keeps between its passes."""
         kept: dict[int, int] = {}
 
         def keep(value: Tensor) -> Tensor:
@@ -155,14 +152,43 @@ class _Measurement:
 
         own = {value.untyped_storage().data_ptr() for value in self._model.module.parameters()}
         with self._torch.autograd.graph.saved_tensors_hooks(keep, _same):
-            self._iterate(targets)
-        seconds = [self._timed(partial(self._iterate, targets))[0] for _ in range(self._repeats)]
-        return statistics.median(seconds), float(sum(size for place, size in kept.items() if place not in own))
+            self._iterate()
+        return float(sum(size for place, size in kept.items() if place not in own))
 
-    def _iterate(self, targets: Any) -> None:
-        loss = self._model.loss(self._model.module(*self._inputs), targets)
-        self._model.module.zero_grad()
-        loss.backward()
+    def seconds(self) -> float:
+        """Seconds of the whole model's passes."""
+        self._clock.wait()
+        begin = self._clock.mark()
+        self._iterate()
+        end = self._clock.mark()
+        self._clock.wait()
+        return self._clock.between(begin, end)
+
+    def _iterate(self) -> None:
+        self._model.loss(self._model.module(*self._inputs), self._targets).backward()
+
+
+class _Clock:
+    """Marks points in a device's work, between which it tells the seconds once the device is done."""
+
+    def __init__(self, device: Any):
+        self._cuda = import_torch().cuda if device.type == "cuda" else None
+        self._device = device
+
+    def wait(self) -> None:
+        """Until the device has done all that it was given."""
+        if self._cuda is not None:
+            self._cuda.synchronize(self._device)
+
+    def mark(self) -> Any:
+        if self._cuda is None:
+            return time.perf_counter()
+        event = self._cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def between(self, begin: Any, end: Any) -> float:
+        return end - begin if self._cuda is None else begin.elapsed_time(end) * 1e-3
 
 
 def _same(value: Tensor) -> Tensor:
@@ -174,9 +200,3 @@ def _tensors(value: Any) -> list[Tensor]:
     if isinstance(value, tuple | list):
         return [found for part in cast("Sequence[Any]", value) for found in _tensors(part)]
     return [value] if import_torch().is_tensor(value) else []
-
-
-def _detached(value: Any) -> Any:
-    if isinstance(value, tuple | list):
-        return tuple(_detached(part) for part in cast("Sequence[Any]", value))
-    return value.detach() if import_torch().is_tensor(value) else value

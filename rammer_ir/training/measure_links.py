@@ -8,6 +8,7 @@ from typing import Any
 from rammer_ir.errors import InvalidInputError
 from rammer_ir.planner.instructions import split_rows
 from rammer_ir.planner.links import Links
+from rammer_ir.planner.run_time import BUCKET_BYTES
 from rammer_ir.training.processes import Process
 from rammer_ir.training.torch_extra import Tensor, import_torch
 
@@ -81,14 +82,19 @@ class _Probe:
         return self._size / self._seconds(run)
 
     def all_reduce(self, ranks: Sequence[int]) -> float:
-        """Bytes a second through each of some processes, by the count of a ring: 2 (n - 1) / n times the size."""
+        """
+        Bytes a second through each of some processes, by the count of a ring: 2 (n - 1) / n times the size.
+
+        The message is sent in buckets, as gradients are.
+        """
         distributed = self._torch.distributed
         group = distributed.new_group(list(ranks))
-        values = self._data.view(self._torch.float32)
+        buckets = self._data.view(self._torch.float32).split(int(BUCKET_BYTES) // 4)
 
         def run() -> None:
             if self._process.rank in ranks:
-                distributed.all_reduce(values, group=group)
+                for work in [distributed.all_reduce(bucket, group=group, async_op=True) for bucket in buckets]:
+                    work.wait()
 
         return 2 * (len(ranks) - 1) / len(ranks) * self._size / self._seconds(run)
 

@@ -18,6 +18,9 @@ class LostPeerError(DeviceError):
 
 Rows = tuple[int, int]
 
+CHANNEL_BLOCKS = 4
+"""Thread blocks that a transfer between two GPUs takes."""
+
 
 @contextmanager
 def needing(peers: str) -> Generator[None]:
@@ -44,7 +47,8 @@ def make_channels(program: ProgramOp, rank: int, device: Any) -> dict[tuple[int,
             if isinstance(op, MessageOp) and op.name.endswith("send")
         }
     )
-    channels = {pair: distributed.new_group(sorted(pair)) for pair in pairs}
+    options = _channel_options(device)
+    channels = {pair: distributed.new_group(sorted(pair), pg_options=options) for pair in pairs}
     # NCCL connects two ranks at their first transfer, and each waits until the other one begins it too. Here all ranks
     # come to their pairs in the same order; in a program, they might wait for each other in a circle.
     for (source, target), group in channels.items():
@@ -53,6 +57,15 @@ def make_channels(program: ProgramOp, rank: int, device: Any) -> dict[tuple[int,
             with needing(f"rank {peer}, at the first contact"):
                 begin(torch.zeros(1, device=device), peer, group=group).wait()
     return channels
+
+
+def _channel_options(device: Any) -> Any:
+    """How NCCL is to transfer: few blocks, because those of a transfer that waits keep computation from their SMs."""
+    if device.type != "cuda":
+        return None
+    options = import_torch().distributed.ProcessGroupNCCL.Options()
+    options.config.max_ctas = CHANNEL_BLOCKS
+    return options
 
 
 @dataclass(slots=True)
