@@ -15,6 +15,7 @@ from rammer_ir.cli import (
     simulate_plan,
     train_plan,
     view_schedule,
+    zoo,
 )
 from rammer_ir.cli.report import run_tool
 from rammer_ir.errors import InvalidInputError
@@ -30,6 +31,7 @@ examples:
   rammer inspect model.rammer --bodies
   rammer view model.onnx -o schedule.html --perfetto schedule.json
   rammer stats model.onnx --json
+  rammer zoo export mobilenet-v2
   rammer profile graph model.py:make_model --batch 8 -o graph.txt
   rammer profile links -o links.json
   rammer plan graph.txt --profile-batch 1 --global-batch 128 --devices 8,16 --view plan.html
@@ -63,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     plan_model.add_command(commands)
     simulate_plan.add_command(commands)
     train_plan.add_command(commands)
+    zoo.add_command(commands)
     return top
 
 
