@@ -134,13 +134,15 @@ def generic_tilings(operator: OperatorOp, device: DeviceOp, *, work: int) -> Ite
     extents = [root.bounds[dim] for dim in dims]
     divide = [_is_part_of_larger(operator, dim) for dim in dims]
     kind = device.kind.data
+    elements = max(prod(extents), 1)
     if kind == "cuda":
-        handed_on = _handed_on(operator) // max(prod(extents), 1)
+        handed_on = _handed_on(operator) // elements
         is_contiguous = bool(dims) and _is_innermost(root, dims[-1])
         shape = Extents(tuple(extents), tuple(divide), work, handed_on, is_contiguous, windows_of(operator))
         candidates: Iterable[tuple[int, ...]] = strips(shape, device.veus)
     else:
-        candidates = generic_tiles(extents, divide, device.veus, work)
+        handed_on = -(-sum(_intermediate_sizes(operator)) // elements)
+        candidates = generic_tiles(extents, divide, device.veus, work, handed_on)
     tiles = (_root_tile(root.bounds, dims, sizes) for sizes in candidates)
     yield TilingAttr("generic", next(tile for tile in tiles if writes_exactly(operator, tile)), THREADS[kind])
 
@@ -159,7 +161,12 @@ def _handed_on(operator: OperatorOp) -> int:
     classes = loop_classes(generics)
     if classes is not None and prod(classes.extents[number] for number in classes.inner) <= LONGEST_ROW:
         return 0
-    return max((prod(value.type.get_shape()) for generic in generics[:-1] for value in generic.res), default=0)
+    return max(_intermediate_sizes(operator), default=0)
+
+
+def _intermediate_sizes(operator: OperatorOp) -> list[int]:
+    """Elements of each tensor that one of the operator's generics leaves to another."""
+    return [prod(value.type.get_shape()) for generic in generics_of(operator)[:-1] for value in generic.res]
 
 
 def _is_innermost(generic: GenericOp, dim: int) -> bool:

@@ -13,19 +13,26 @@ The other loops of a member run inside one task. A group is legal if
 4. every dimension of an element-wise member is a task dimension too, but for those of constant reads, and but for
    members that stay within a row: their other dimensions together are no longer than a row that the group reduces and
    at most `row_limit`;
-5. the maps of all members together have at most one symbol value (`at`).
+5. what members leave to others within a task takes no more memory than `MOST_ROWS` rows of `row_limit` floats;
+6. the maps of all members together have at most one symbol value (`at`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
+from typing import cast
 
-from xdsl.dialects.builtin import UnitAttr
-from xdsl.ir import OpResult
+from xdsl.dialects.builtin import FixedBitwidthType, TensorType, UnitAttr
+from xdsl.ir import Attribute, OpResult
 from xdsl.ir.affine import AffineConstantExpr, AffineDimExpr
 
 from rammer_ir.dialects.rop import GenericOp
 from rammer_ir.fusion.kinds import Kind, kind_of, parallel_dims, row_length
 from rammer_ir.tiling.task_dimensions import shared_dimensions
+
+MOST_ROWS = 2
+"""Rows of the greatest length, of 32-bit elements, that fit the memory of a task."""
+
+_FLOAT_BYTES = 4
 
 MOST_UNROLLED = 16
 """How many values of dimensions that are read at constants one task may have to compute."""
@@ -61,6 +68,7 @@ def _keeps_parallelism(
 ) -> bool:
     dimensions = shared_dimensions(members)
     longest_row = max((row_length(member) for member in members if kinds[member] is Kind.ROWS), default=1)
+    handed_on = 0
     for number, member in enumerate(members):
         local = parallel_dims(member) - {dimension.loops[number] for dimension in dimensions}
         local -= _unrolled_dims(member, members, local)
@@ -71,7 +79,14 @@ def _keeps_parallelism(
         size = prod(member.bounds[dim] for dim in local)
         if size > row_limit or (size > longest_row and not expects_rows):
             return False
-    return True
+        if member is not members[-1]:
+            handed_on += size * sum(_element_bytes(value) for value in member.res)
+    return handed_on <= MOST_ROWS * row_limit * _FLOAT_BYTES
+
+
+def _element_bytes(value: OpResult) -> int:
+    element = cast("TensorType[Attribute]", value.type).element_type
+    return element.size if isinstance(element, FixedBitwidthType) else _FLOAT_BYTES
 
 
 def _unrolled_dims(member: GenericOp, members: Sequence[GenericOp], dims: Iterable[int]) -> set[int]:

@@ -124,19 +124,25 @@ def rectangle(extents: Sequence[int], capacity: int) -> tuple[int, ...]:
     return tuple(reversed(sizes))
 
 
-def generic_tiles(extents: Sequence[int], divide: Sequence[bool], veus: int, work: int) -> Iterator[tuple[int, ...]]:
+MOST_ELEMENTS = 16384
+"""Of a task on a core, in its results and in all that its generics hand on to each other."""
+
+
+def generic_tiles(
+    extents: Sequence[int], divide: Sequence[bool], veus: int, work: int, handed_on: int
+) -> Iterator[tuple[int, ...]]:
     """
     Tiles of task dimensions (outermost first) for cores: enough tasks for all, but not too little work in one.
 
-    The best comes first, then the whole, as which every operator can be computed.
-
-    `work` is the number of inner iterations for one element, `divide` says where tiles must divide the extent.
+    The best comes first, then the whole, as which every operator can be computed. `work` is the number of inner
+    iterations for one element, `handed_on` the number of elements for it that lie in scratch memory, `divide` says
+    where tiles must divide the extent.
     """
     elements = prod(extents)
     smallest = max(1, 16384 // max(work, 1))
     wanted = max(smallest, -(-elements // veus))
     sizes: list[int] = []
-    left = min(wanted, 16384)
+    left = min(wanted, MOST_ELEMENTS // max(handed_on, 1))
     for extent, exact in zip(reversed(extents), reversed(divide), strict=True):
         size = min(extent, max(left, 1))
         if exact:

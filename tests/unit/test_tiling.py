@@ -315,12 +315,14 @@ def place_of(shape: ContractionShape, thread: int) -> tuple[int, int]:
 LOOPS = st.lists(st.tuples(st.integers(1, 500), st.booleans()), max_size=4)
 
 
-@given(LOOPS, st.integers(1, 200), st.integers(1, 5000))
-def test_generic_tiles_divide_where_they_must(loops: list[tuple[int, bool]], veus: int, work: int) -> None:
+@given(LOOPS, st.integers(1, 200), st.integers(1, 5000), st.integers(0, 5000))
+def test_generic_tiles_divide_where_they_must(
+    loops: list[tuple[int, bool]], veus: int, work: int, handed_on: int
+) -> None:
     extents, divide = [extent for extent, _ in loops], [flag for _, flag in loops]
-    best, whole = generic_tiles(extents, divide, veus, work)
+    best, whole = generic_tiles(extents, divide, veus, work, handed_on)
     assert whole == tuple(extents)
-    assert prod(best) <= 16384
+    assert prod(best) * max(handed_on, 1) <= 16384
     for sizes in (best, whole):
         assert all(1 <= size <= extent for size, extent in zip(sizes, extents, strict=True))
         assert all(extent % size == 0 for size, (extent, exact) in zip(sizes, loops, strict=True) if exact)

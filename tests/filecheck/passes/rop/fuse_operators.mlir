@@ -297,3 +297,63 @@ func.func @apart(%x: tensor<8xf32>, %w: tensor<8x4xf32>, %y: tensor<4x8xf32>) ->
   } -> tensor<8xf32>
   func.return %2, %4, %6, %8 : tensor<4xf32>, tensor<4x8xf32>, tensor<8xf32>, tensor<8xf32>
 }
+
+// -----
+
+// Rows that wait for each other's sums all lie in the memory of a task: two of the greatest length, not three.
+// CHECK-LABEL: @many_rows
+// CHECK-COUNT-1: rop.operator
+// CHECK-NOT:     rop.operator
+// LIMIT-LABEL: @many_rows
+// LIMIT-COUNT-2: rop.operator
+func.func @many_rows(%x: tensor<4x7xf32>) -> tensor<4x7xf32> {
+  %sum_a = rop.generic bounds [4, 7] maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>]
+      reduce [add] ins(%x : tensor<4x7xf32>) {
+  ^bb0(%p: f32):
+    rop.yield %p : f32
+  } -> tensor<4xf32>
+  %a = rop.generic bounds [4, 7]
+      maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i, j)>]
+      ins(%x, %sum_a : tensor<4x7xf32>, tensor<4xf32>) {
+  ^bb0(%p: f32, %q: f32):
+    %d = arith.divf %p, %q : f32
+    rop.yield %d : f32
+  } -> tensor<4x7xf32>
+  %sum_b = rop.generic bounds [4, 7] maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>]
+      reduce [add] ins(%a : tensor<4x7xf32>) {
+  ^bb0(%p: f32):
+    rop.yield %p : f32
+  } -> tensor<4xf32>
+  %b = rop.generic bounds [4, 7]
+      maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i, j)>]
+      ins(%a, %sum_b : tensor<4x7xf32>, tensor<4xf32>) {
+  ^bb0(%p: f32, %q: f32):
+    %d = arith.divf %p, %q : f32
+    rop.yield %d : f32
+  } -> tensor<4x7xf32>
+  %sum_c = rop.generic bounds [4, 7] maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>]
+      reduce [add] ins(%b : tensor<4x7xf32>) {
+  ^bb0(%p: f32):
+    rop.yield %p : f32
+  } -> tensor<4xf32>
+  %c = rop.generic bounds [4, 7]
+      maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i, j)>]
+      ins(%b, %sum_c : tensor<4x7xf32>, tensor<4xf32>) {
+  ^bb0(%p: f32, %q: f32):
+    %d = arith.divf %p, %q : f32
+    rop.yield %d : f32
+  } -> tensor<4x7xf32>
+  %sum_d = rop.generic bounds [4, 7] maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>]
+      reduce [add] ins(%c : tensor<4x7xf32>) {
+  ^bb0(%p: f32):
+    rop.yield %p : f32
+  } -> tensor<4xf32>
+  %d = rop.generic bounds [4, 7]
+      maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i, j)>]
+      ins(%c, %sum_d : tensor<4x7xf32>, tensor<4xf32>) {
+  ^bb0(%p: f32, %q: f32):
+    %e = arith.divf %p, %q : f32
+    rop.yield %e : f32
+  } -> tensor<4x7xf32>
+  func.return %d : tensor<4x7xf32>
+}

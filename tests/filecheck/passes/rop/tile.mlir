@@ -137,3 +137,35 @@ func.func @taken_apart(%x: tensor<40x12xf32>) -> tensor<40x2x6xf32> {
   } -> tensor<40x2x6xf32>
   func.return %result : tensor<40x2x6xf32>
 }
+
+// -----
+
+// On a host, so many rows that what the generics hand on to each other stays in a cache: 3 rows of 4096 elements.
+// HOST-LABEL: @kept_rows
+// HOST:         attributes {tilings = [#rop.tiling<generic tile [3, 4096] threads 1>]}
+vdevice.device @h100 kind "cuda" veus 132 threads 1024 shared 232448 registers 65536
+func.func @kept_rows(%a: tensor<240x4096xf32>) -> tensor<240x4096xf32> {
+  %result = rop.operator ins(%a : tensor<240x4096xf32>) {
+  ^bb0(%x: tensor<240x4096xf32>):
+    %powers = rop.generic bounds [240, 4096] maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>]
+        ins(%x : tensor<240x4096xf32>) {
+    ^bb1(%p: f32):
+      %e = math.exp %p : f32
+      rop.yield %e : f32
+    } -> tensor<240x4096xf32>
+    %total = rop.generic bounds [240, 4096] maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>]
+        reduce [add] ins(%powers : tensor<240x4096xf32>) {
+    ^bb2(%p: f32):
+      rop.yield %p : f32
+    } -> tensor<240xf32>
+    %shares = rop.generic bounds [240, 4096]
+        maps [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>, affine_map<(i, j) -> (i, j)>]
+        ins(%powers, %total : tensor<240x4096xf32>, tensor<240xf32>) {
+    ^bb3(%p: f32, %q: f32):
+      %d = arith.divf %p, %q : f32
+      rop.yield %d : f32
+    } -> tensor<240x4096xf32>
+    rop.yield %shares : tensor<240x4096xf32>
+  } -> tensor<240x4096xf32>
+  func.return %result : tensor<240x4096xf32>
+}
