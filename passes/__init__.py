@@ -31,6 +31,7 @@ PASSES: dict[str, str] = {
     "insert-barriers": "rammer_ir.passes.vdevice.insert_barriers:InsertBarriers",
     "order-launches": "rammer_ir.passes.vdevice.order_launches:OrderLaunches",
     "plan-memory": "rammer_ir.passes.vdevice.plan_memory:PlanMemory",
+    "relax-barriers": "rammer_ir.passes.vdevice.relax_barriers:RelaxBarriers",
     "split-launches": "rammer_ir.passes.vdevice.split_launches:SplitLaunches",
     "unroll-loops": "rammer_ir.passes.vdevice.unroll_loops:UnrollLoops",
     "verify-program": "rammer_ir.passes.vdevice.verify_program:VerifyProgram",

@@ -64,6 +64,15 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "plan-memory",
         "verify-program",
     ),
+    "events": (
+        "optimize-rop",
+        "schedule-tasks",
+        "convert-rtask-to-vdevice",
+        "insert-barriers",
+        "plan-memory{barriers=6}",
+        "relax-barriers",
+        "verify-program",
+    ),
 }
 """
 Name to passes with their options, or other named pipelines, as in `rammer-opt -p`.
@@ -71,10 +80,10 @@ Name to passes with their options, or other named pipelines, as in `rammer-opt -
 A strategy takes a model at the `rop` level whose module has a device (pass `set-device`) to a proved program. `base`:
 a launch for every rOperator, loops on the host. `wave`: a launch for every wave, recurrences unrolled into waves.
 `graph`: the launches of `base`, recurrences unrolled, each after those that it depends on, submitted as one graph.
-`persistent`: one launch with a barrier between waves.
+`persistent`: one launch with a barrier between waves. `events`: one launch in which tasks wait for single tasks.
 """
 
-STRATEGIES: Final = ("base", "wave", "graph", "persistent")
+STRATEGIES: Final = ("base", "wave", "graph", "persistent", "events")
 """The pipelines that a user may choose as the strategy of a program."""
 
 DEFAULT_STRATEGY: Final = "persistent"

@@ -21,16 +21,20 @@ class PlanMemory(Pass):
     Gives every buffer its offset, and every program the size of its arena.
 
     Buffers share memory if all uses of one are over before the first of the other: if launches that must come one after
-    another, or a barrier of all vEUs, part them. Launches that nothing orders part nothing. What a loop uses lives for
+    another, or barriers of all vEUs, part them. Launches that nothing orders part nothing. What a loop uses lives for
     the whole loop; words live always. Buffers that nothing uses are removed.
+
+    `barriers` is how many must part two uses in a launch. Where barriers are to give way to waits for single tasks
+    (`relax-barriers`), few of those waits are then for bytes that are used again.
     """
 
     name = "plan-memory"
+    barriers: int = 1
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for program in programs_of(op):
             _erase_unused(program)
-            _plan(read_program(op, program))
+            _plan(read_program(op, program), self.barriers)
 
 
 def _erase_unused(program: ProgramOp) -> None:
@@ -39,11 +43,11 @@ def _erase_unused(program: ProgramOp) -> None:
         buffer.erase()
 
 
-def _plan(form: ProgramForm) -> None:
+def _plan(form: ProgramForm, barriers: int) -> None:
     lives = lifetimes(form).of_buffers(form)
     buffers = [form.memories[number] for number in lives.memories]
     sizes = np.array([memory.memory.bytes for memory in buffers], np.int64)
-    parted = lives.parted_by_synchronisation()
+    parted = lives.parted_by_synchronisation(barriers)
     meets = ~(parted | parted.T)
     offsets = plan_offsets(sizes, meets, ALIGNMENT, live_bytes(form))
     overlap = find_overlap(offsets, sizes, meets)

@@ -45,9 +45,14 @@ class Lifetimes:
             self.order,
         )
 
-    def parted_by_synchronisation(self) -> NDArray[np.bool_]:
-        """Which memories are over everywhere before which are used first; entry [a, b] of shape [n, n]."""
-        return uses_in_order(happens_before(self.order), self.used, *self.phases)
+    def parted_by_synchronisation(self, barriers: int = 1) -> NDArray[np.bool_]:
+        """
+        Which memories are over everywhere before which are used first; entry [a, b] of shape [n, n].
+
+        Inside a launch, at least as many `barriers` are between the last use of one and the first of the other.
+        """
+        first, last = self.phases
+        return uses_in_order(happens_before(self.order), self.used, first, last + (barriers - 1))
 
     def parted_by_text(self) -> NDArray[np.bool_]:
         """The same with the text order of the runs of a launch, which a proof of the launch makes as good."""
