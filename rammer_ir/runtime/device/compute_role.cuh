@@ -59,6 +59,9 @@ RAMMER_DEVICE bool wait_counter(const unsigned* counter, unsigned wanted, Failur
   }
 }
 
+// Not the warp of the thread that signals, if there is another: a release takes as long as a poll.
+constexpr int polling_warp = threads >= 64 ? 1 : 0;
+
 // Executes the instructions other than RUN, together with the whole compute role.
 class Synchroniser {
  public:
@@ -95,7 +98,7 @@ class Synchroniser {
 
   RAMMER_DEVICE bool wait(const int* words, int iteration) {
     bool failed = false;
-    if (thread() < 32) {
+    if (thread() / 32 == polling_warp) {
       const unsigned wanted = static_cast<unsigned>(words[3] + words[4] * iteration);
       for (int i = lane(); i < words[2] && !failed; i += 32) {
         failed = !wait_counter(counter(words[1] + i), wanted, Failure::event, words[1] + i);
