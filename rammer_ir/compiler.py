@@ -84,10 +84,10 @@ def compile(
 
     `model` is a path of an ONNX file, or an `onnx.ModelProto`. `device` is "cpu", "cuda", "cuda:1", or "auto": the
     first CUDA device, else the CPU. `strategy` says how the work is grouped and synchronised: "base" (a launch an
-    operator), "wave" (a launch a wave), "graph" (a launch an operator, submitted as one graph) or "persistent" (one
-    launch, barriers between waves; the default). `shapes` fixes those of inputs that the model leaves open, by name. A
-    model whose shapes still vary, or depend on values, is compiled when it is first run with them
-    (`rammer_ir.specialisation`). `progress` is called with the name of each phase.
+    operator), "wave" (a launch a wave), "graph" (a launch an operator, submitted as one graph), "persistent" (one
+    launch, barriers between waves; the default) or "events" (one launch, tasks wait for tasks). `shapes` fixes those of
+    inputs that the model leaves open, by name. A model whose shapes still vary, or depend on values, is compiled when
+    it is first run with them (`rammer_ir.specialisation`). `progress` is called with the name of each phase.
     Without a C++ compiler, a program for the CPU is interpreted, and a warning says so.
     Raises InvalidInputError for a wrong argument or file, UnsupportedModelError for what cannot be compiled,
     DeviceError if the device is not there, CompileError if generated code does not compile.

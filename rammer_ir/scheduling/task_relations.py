@@ -88,12 +88,11 @@ def run_pairs(runs: Sequence[TaskRun], memories: Sequence[Memory]) -> list[list[
     owners = np.repeat([number for number, _ in entries], [len(hull) for hull in hulls]).astype(np.int64)
     writes = np.repeat([access.write for _, access in entries], [len(hull) for hull in hulls]).astype(np.bool_)
     spans = concatenate([*hulls, Boxes.spans(np.zeros(0, np.int64), np.zeros(0, np.int64))])
-    codes: list[Integers] = [np.zeros(0, np.int64)]
+    codes: set[int] = set()
     for i, j in overlapping_pairs(spans, spans):
         kept = (owners[i] < owners[j]) & (writes[i] | writes[j])
-        pairs = owners[j[kept]] * len(runs) + owners[i[kept]]
-        codes.append(np.unique(pairs).astype(np.int64))
+        codes.update(np.unique(owners[j[kept]] * len(runs) + owners[i[kept]]).tolist())
     found: list[list[int]] = [[] for _ in runs]
-    for code in np.unique(np.concatenate(codes))[::-1].tolist():
+    for code in sorted(codes, reverse=True):
         found[code // len(runs)].append(code % len(runs))
     return found

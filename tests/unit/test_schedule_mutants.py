@@ -12,7 +12,13 @@ from rammer_ir.testing.mutants.subjects import subjects
 from rammer_ir.testing.mutants.summary import Tally, outcome, reason, table
 
 SUBJECTS = subjects(Path(__file__).parents[1] / "programs", random=4)
-SAMPLE = ["recurrence", "convolutions, graph", "convolutions, persistent", *(f"random, events {k}" for k in range(2))]
+SAMPLE = [
+    "recurrence",
+    "convolutions, graph",
+    "convolutions, persistent",
+    "convolutions, events",
+    *(f"random, events {k}" for k in range(2)),
+]
 
 
 def judged(subject: Subject, seeds: range = range(1)) -> list[Verdict]:

@@ -11,7 +11,8 @@ from onnx import helper
 
 from rammer_ir.comparison import compare, run_onnxruntime
 from rammer_ir.demo.models import lstm_model
-from rammer_ir.dialects.vdevice import LaunchOp, ProgramOp, RunOp
+from rammer_ir.dialects.vdevice import BarrierOp, LaunchOp, ProgramOp, RunOp
+from rammer_ir.interpreters.interleavings import Interleavings
 from rammer_ir.interpreters.module import run_module
 from rammer_ir.pipelines import STRATEGIES
 from rammer_ir.runtime.launch_graph import launch_graph
@@ -91,6 +92,19 @@ def test_launches_in_any_order_that_is_asked_for(name: str, strategy: str) -> No
         results = run_module(lowered.module, inputs, lowered.weights)
         assert compare(dict(zip(expected, results, strict=True)), expected).largest_error < 1e-5
     put_in_order(program, stages)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_events_allow_no_order_that_changes_anything(name: str) -> None:
+    lowered = lowered_model(name, "events")
+    waits = [op for op in lowered.module.walk() if isinstance(op, RunOp) and op.waits]
+    barriers = [op for op in lowered.module.walk() if isinstance(op, BarrierOp)]
+    if name == "lstm":
+        assert barriers
+    else:
+        assert waits
+        assert not barriers
+    assert Interleavings(lowered.module).search(seed=1) is None
 
 
 def random_order(stages: Sequence[Stage], seed: int) -> Sequence[int]:

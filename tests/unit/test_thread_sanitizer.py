@@ -1,4 +1,4 @@
-"""Compiled programs on CPU threads under ThreadSanitizer: silent, and not without any one barrier of a model."""
+"""Compiled programs on CPU threads under ThreadSanitizer: silent, and not without a barrier or a wait of a model."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +10,14 @@ from xdsl.dialects.builtin import ModuleOp
 
 from rammer_ir.comparison import compare, run_onnxruntime
 from rammer_ir.context import new_context
-from rammer_ir.dialects.vdevice import BarrierOp, ForOp
+from rammer_ir.dialects.vdevice import BarrierOp, ForOp, RunOp
 from rammer_ir.errors import DeviceError, VerificationError
 from rammer_ir.pass_pipeline import parse_pass_pipeline, run_passes
 from rammer_ir.runtime.cache import CompileCache
 from rammer_ir.runtime.host.executable import Executable, build_executable
 from rammer_ir.testing.lowered_models import LoweredModel, lower_model
 from rammer_ir.testing.lstm_pair import ON_HOST, LstmPair, lower_pair, pair_reference
+from rammer_ir.testing.mutants.sites import replaced
 from rammer_ir.testing.small_models import SMALL_MODELS, small_inputs
 
 PIPELINE = "set-device{device=host veus=3},persistent"
@@ -70,6 +71,27 @@ def test_models_have_no_race_unless_a_barrier_is_missing(name: str, tmp_path: Pa
         with pytest.raises(VerificationError, match="race on"):
             run_passes(new_context(), broken.module, parse_pass_pipeline("verify-program"))
         assert races(sanitized(broken, model, tmp_path)), f"no race seen without barrier {number}"
+
+
+def waiting(module: ModuleOp) -> list[RunOp]:
+    return [op for op in module.walk() if isinstance(op, RunOp) and op.waits]
+
+
+def test_events_have_no_race_unless_a_run_does_not_wait(tmp_path: Path) -> None:
+    model = SMALL_MODELS["convolutions"]()
+    lowered = lower_model(model, PIPELINE.replace("persistent", "events"))
+    assert not barriers(lowered.module)
+    outputs = sanitized(lowered, model, tmp_path).run(runs=RUNS)
+    comparison = compare(outputs, run_onnxruntime(model, small_inputs(model)))
+    assert comparison.is_close, comparison
+    count = len(waiting(lowered.module))
+    assert count >= 3
+    for number in (0, count - 1):
+        broken = LoweredModel(lowered.module.clone(), lowered.weights)
+        replaced(waiting(broken.module)[number], waits=[])
+        with pytest.raises(VerificationError, match="race on"):
+            run_passes(new_context(), broken.module, parse_pass_pipeline("verify-program"))
+        assert races(sanitized(broken, model, tmp_path)), f"no race seen without the waits of run {number}"
 
 
 @pytest.mark.parametrize("pair", [ON_HOST, replace(ON_HOST, events=True)], ids=["by words", "by events"])
