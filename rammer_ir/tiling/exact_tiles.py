@@ -26,7 +26,7 @@ def writes_exactly(operator: OperatorOp, tile: Sequence[int]) -> bool:
 
 
 def _is_exact(write_map: AffineMap, bounds: Sequence[int], tile: Sequence[int], shape: Sequence[int]) -> bool:
-    taken_apart = [dim for dim, result in enumerate(write_map.results) if linear_form(result) is None]
+    taken_apart = [dim for dim, result in enumerate(write_map.results) if _takes_a_loop_apart(result)]
     if not taken_apart:
         return True
     starts = [
@@ -39,3 +39,8 @@ def _is_exact(write_map: AffineMap, bounds: Sequence[int], tile: Sequence[int], 
     box = touched_box(tiled, tile, shape, grid, loops=1)
     loops = {loop for dim in taken_apart for loop in write_map.results[dim].used_dims()}
     return prod(box.sizes[dim] for dim in taken_apart) == prod(tile[loop] for loop in loops)
+
+
+def _takes_a_loop_apart(index: AffineExpr) -> bool:
+    # An index that only depends on the step of a recurrence, as `(t + 1) mod 2`, is the same for all tasks.
+    return bool(index.used_dims()) and linear_form(index) is None
