@@ -19,6 +19,7 @@ import torch.distributed as distributed
 
 from rammer_ir.planner.latency import Candidate
 from rammer_ir.planner.saved_plan import SavedPlan
+from rammer_ir.planner.simulator import Warmup
 from rammer_ir.training.layers import trace_layers
 from rammer_ir.training.model_file import TrainingModel, load_model
 from rammer_ir.training.partition import model_parts
@@ -87,11 +88,11 @@ def _synchronize(process: Process) -> None:
         torch.cuda.synchronize()
 
 
-def run_plan(process: Process, job: Job, plan: Candidate) -> Steps:
+def run_plan(process: Process, job: Job, plan: Candidate, warmup: Warmup) -> Steps:
     """The executor of `rammer train-plan`."""
     model = load(process, job.spec)
-    saved = SavedPlan(plan.stages, plan.pipelines, plan.micro_batches, job.batch, job.names, 0.0)
-    executor = make_executor(saved, model, process, Training())
+    saved = SavedPlan(plan.stages, plan.pipelines, plan.micro_batches, job.batch, job.names, {})
+    executor = make_executor(saved, model, process, Training(warmup=warmup))
     inputs, targets = (rows_of(value, 0, job.batch, process.device) for value in model.inputs(job.batch, 0))
     own = [stage for stage in plan.stages if process.rank in stage.devices]
     replicas = len(own[0].devices) if own else 1
@@ -133,7 +134,7 @@ def run_1f1b(process: Process, job: Job, plan: Candidate) -> Steps:
     model = load(process, job.spec)
     half = plan.stages[0].replicas
     number, replica = divmod(process.rank, half)
-    saved = SavedPlan(plan.stages, 1, plan.micro_batches, job.batch, job.names, 0.0)
+    saved = SavedPlan(plan.stages, 1, plan.micro_batches, job.batch, job.names, {})
     graph = trace_layers(model)
     module: Any = StageModule(StagePart(graph, model_parts(graph, saved)[number], process.device, recompute=False))
     across = [distributed.new_group([index, half + index]) for index in range(half)][replica]

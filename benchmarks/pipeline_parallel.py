@@ -39,6 +39,7 @@ from rammer_ir.planner.api import plan_states
 from rammer_ir.planner.latency import Candidate, Stage
 from rammer_ir.planner.profile import parse_profile, profile_text
 from rammer_ir.planner.run_time import run_seconds
+from rammer_ir.planner.simulator import Warmup
 from rammer_ir.planner.states import States, model_states
 from rammer_ir.training.measure import measure_model
 from rammer_ir.training.measure_links import measure_links
@@ -89,13 +90,14 @@ def measure_profiles(process: Process, spec: str, batches: Sequence[int], record
     return {batch: model_states(parse_profile(text)) for batch, text in share(process, found).items()}
 
 
-def predict(plan: Candidate, profiles: dict[int, States], cluster: Cluster, batch: int) -> float:
-    """Seconds of an iteration, each stage by what its layers take with the rows that its devices get."""
+def predict(plan: Candidate, profiles: dict[int, States], cluster: Cluster, batch: int) -> tuple[float, Warmup]:
+    """Seconds of an iteration by the better warm-up policy, and which that is; each stage takes its own rows."""
     states: list[States] = []
     for stage in plan.stages:
         parts = plan.pipelines * plan.micro_batches * stage.replicas
         states.append(interpolated(profiles, -(-batch // parts)).scaled(parts))
-    return run_seconds(states, cluster, plan)
+    found = run_seconds(states, cluster, plan)
+    return min((seconds, policy) for policy, seconds in found.items())
 
 
 def interpolated(profiles: dict[int, States], rows: int) -> States:
@@ -169,15 +171,16 @@ def measure(process: Process, name: str, spec: str, options: argparse.Namespace,
                 "DDP": lambda job=job: run_ddp(process, job),
                 "1F1B": lambda job=job, candidate=candidate: run_1f1b(process, job, candidate),
             }
-            predicted = predict(candidate, profiles, cluster, batch)
-            steps = runs.get(contender, lambda job=job, candidate=candidate: run_plan(process, job, candidate))()
+            predicted, warmup = predict(candidate, profiles, cluster, batch)
+            steps = runs[contender]() if contender in runs else run_plan(process, job, candidate, warmup)
             release()
             records.add(
                 "run",
                 batch=batch,
                 contender=contender,
-                plan=describe(candidate),
+                plan=describe(candidate) + (", warm-up B" if warmup == "B" else ""),
                 predicted=predicted,
+                warmup=warmup,
                 measured=statistics.median(steps.seconds),
                 norm=steps.norm,
                 seconds=steps.seconds,

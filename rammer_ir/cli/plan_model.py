@@ -135,7 +135,8 @@ def _text(plan: "Plan") -> str:
         f"best hybrid ({plan.policy}){'':{12 - len(plan.policy)}}      {_speedup(plan.speedup)}"
         + (" (proved: no plan of the search space is faster)" if plan.proved_best else ""),
         f"{plan.micro_batches} micro-batches of {plan.micro_batch:g} samples in {plan.pipelines} pipeline(s)",
-        f"an iteration takes {estimate.seconds:.4g} s by the estimate, {estimate.simulated_seconds:.4g} s simulated",
+        f"an iteration takes {estimate.seconds:.4g} s by the estimate, {estimate.simulated_seconds:.4g} s simulated, "
+        f"{estimate.run_seconds['A']:.4g} s as train-plan runs it, {estimate.run_seconds['B']:.4g} s with --warmup B",
     ]
     for number, (stage, used) in enumerate(zip(plan.stages, plan.memory, strict=True)):
         recompute = ", recomputed" if stage.recompute else ""

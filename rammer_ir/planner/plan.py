@@ -9,7 +9,7 @@ from typing import Any, cast
 from rammer_ir.errors import InvalidInputError
 from rammer_ir.planner.data_parallel import DataParallel
 from rammer_ir.planner.latency import Stage
-from rammer_ir.planner.simulator import PipelineTimes
+from rammer_ir.planner.simulator import PipelineTimes, Warmup
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +18,14 @@ class Estimate:
     Seconds that a plan is expected to take.
 
     `seconds` is of an iteration by the policy's own estimate, `simulated_seconds` by the simulator with warm-up
-    policy A, `run_seconds` as `rammer train-plan` runs it. `forward` and `backward` are of a micro-batch in each stage,
-    `all_reduce` of each stage's gradients, `transfer` of a micro-batch over each cut, in one direction.
+    policy A, `run_seconds` as `rammer train-plan` runs it, by warm-up policy. `forward` and `backward` are of a
+    micro-batch in each stage, `all_reduce` of each stage's gradients, `transfer` of a micro-batch over each cut, in one
+    direction.
     """
 
     seconds: float
     simulated_seconds: float
-    run_seconds: float
+    run_seconds: dict[Warmup, float]
     forward: tuple[float, ...]
     backward: tuple[float, ...]
     all_reduce: tuple[float, ...]
@@ -95,7 +96,7 @@ def load_times(path: str | Path) -> tuple[PipelineTimes, int]:
         raise InvalidInputError(
             "the lists in 'estimate' have to be of one length, 'transfer' of one less", location=str(path)
         )
-    return Estimate(0.0, 0.0, 0.0, **times).pipeline_times(), micro_batches
+    return Estimate(0.0, 0.0, {}, **times).pipeline_times(), micro_batches
 
 
 def _numbers(values: Sequence[Any]) -> tuple[float, ...]:

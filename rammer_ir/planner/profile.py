@@ -76,9 +76,11 @@ def parse_profile(text: str, name: str = "profile") -> Profile:
     The profile that a text describes; `name` stands for the file in errors.
 
     Raises InvalidInputError with the line: a line that is no node and no edge, an edge to a node that is not there,
-    a node defined twice, a cycle, a time or size that is negative, not a number, or in another unit.
+    a node defined twice, a cycle, a node that no edges connect with the others, a time or size that is negative, not a
+    number, or in another unit.
     """
     nodes: dict[str, Layer] = {}
+    lines: list[int] = []
     edge_lines: list[tuple[int, str]] = []
     for number, line in _lines(text):
         if line[0] in " \t":
@@ -88,12 +90,14 @@ def parse_profile(text: str, name: str = "profile") -> Profile:
         if layer.name in nodes:
             raise InvalidInputError(f"node '{layer.name}' is defined twice", location=_place(name, number))
         nodes[layer.name] = layer
+        lines.append(number)
     if not nodes:
         raise InvalidInputError("not a profile: it has no nodes", location=name)
     positions = {node: position for position, node in enumerate(nodes)}
     edges = [(number, _edge(line, positions, _place(name, number))) for number, line in edge_lines]
     _check_acyclic(len(nodes), edges, name)
     profile = Profile(tuple(nodes.values()), tuple(edge for _, edge in edges))
+    _check_connected(profile, lines, name)
     if sum(layer.forward + layer.backward for layer in profile.layers) <= 0:
         raise InvalidInputError("all times are zero: there is nothing to plan", location=name)
     return profile
@@ -179,6 +183,30 @@ def _check_acyclic(count: int, edges: Sequence[tuple[int, tuple[int, int]]], nam
     for number, (producer, consumer) in edges:
         if producer in on_cycle and consumer in on_cycle:
             raise InvalidInputError("the edge is part of a cycle", location=_place(name, number))
+
+
+def _check_connected(profile: Profile, lines: Sequence[int], name: str) -> None:
+    """Edges connect all layers that cost something."""
+    neighbours: list[list[int]] = [[] for _ in profile.layers]
+    for producer, consumer in profile.edges:
+        neighbours[producer].append(consumer)
+        neighbours[consumer].append(producer)
+    left = [node for node, layer in enumerate(profile.layers) if layer.forward + layer.backward + layer.parameters > 0]
+    parts: list[set[int]] = []
+    while left:
+        part, waiting = {left[0]}, [left[0]]
+        while waiting:
+            new = set(neighbours[waiting.pop()]) - part
+            part |= new
+            waiting += new
+        parts.append(part)
+        left = [node for node in left if node not in part]
+    for part in sorted(parts, key=len)[:-1]:
+        node = min(part)
+        raise InvalidInputError(
+            f"node '{profile.layers[node].name}' has no connection with most of the others",
+            location=_place(name, lines[node]),
+        )
 
 
 def _trim_consumers(consumers: Sequence[Sequence[int]], left: Sequence[int]) -> set[int]:

@@ -6,21 +6,22 @@ gradients are summed in buckets, as soon as a bucket's layers have ended their l
 """
 
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 
 from rammer_ir.planner.cluster import Cluster
 from rammer_ir.planner.latency import Candidate, Stage
-from rammer_ir.planner.simulator import PipelineTimes, simulated_length, stage_depths, warmup_depths
+from rammer_ir.planner.simulator import PipelineTimes, Warmup, simulated_length, stage_depths, warmup_depths
 from rammer_ir.planner.states import Floats, States
 
 BUCKET_BYTES = 25e6
 """Bytes of gradients that travel together: fewer waste latency, more begin late."""
 
 
-def run_seconds(states: Sequence[States], cluster: Cluster, plan: Candidate) -> float:
+def run_seconds(states: Sequence[States], cluster: Cluster, plan: Candidate) -> dict[Warmup, float]:
     """
-    Seconds of an iteration of the plan, with warm-up policy A.
+    Seconds of an iteration of the plan, by warm-up policy.
 
     `states` has the model's states for each stage, scaled to the global batch: layers may take different times for a
     sample where a device gets fewer of them.
@@ -40,8 +41,11 @@ def run_seconds(states: Sequence[States], cluster: Cluster, plan: Candidate) -> 
         for stage, following, own in zip(plan.stages, plan.stages[1:], states, strict=False)
     ]
     times = PipelineTimes.with_transfers(forward, backward, exposed, transfer)
-    depths = stage_depths(warmup_depths("A", len(plan.stages), plan.micro_batches))
-    return simulated_length(times, plan.micro_batches, depths)
+    found: dict[Warmup, float] = {}
+    for policy in get_args(Warmup):
+        depths = stage_depths(warmup_depths(policy, len(plan.stages), plan.micro_batches))
+        found[policy] = simulated_length(times, plan.micro_batches, depths)
+    return found
 
 
 def exposed_all_reduce(sizes: Floats, backward: Floats, per_byte: float) -> float:

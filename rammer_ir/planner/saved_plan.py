@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from rammer_ir.errors import InvalidInputError
 from rammer_ir.planner.latency import Stage
+from rammer_ir.planner.simulator import Warmup
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class SavedPlan:
     """
     What running a plan needs of it; `states` are the names of the model's states.
 
-    `seconds` is what an iteration should take, as it is run.
+    `seconds` is what an iteration should take by warm-up policy, as it is run.
     """
 
     stages: tuple[Stage, ...]
@@ -24,7 +25,7 @@ class SavedPlan:
     micro_batches: int
     global_batch: int
     states: tuple[str, ...]
-    seconds: float
+    seconds: dict[Warmup, float]
 
     @property
     def ranks(self) -> int:
@@ -66,7 +67,7 @@ def _plan(given: Mapping[str, Any]) -> SavedPlan:
         int(given["micro_batches"]),
         int(given["global_batch"]),
         tuple(str(name) for name in given["states"]),
-        float(given["estimate"]["run_seconds"]),
+        {policy: float(given["estimate"]["run_seconds"][policy]) for policy in get_args(Warmup)},
     )
 
 

@@ -21,7 +21,7 @@ def saved(replicas: list[int], *, pipelines: int = 1, micro_batches: int = 4, ba
         for number, (count, (first, end)) in enumerate(zip(replicas, pairwise(ends), strict=True))
     ]
     names = tuple(f"layer {state}" for state in range(2 * len(replicas)))
-    return SavedPlan(tuple(stages), pipelines, micro_batches, batch, names, 1.0)
+    return SavedPlan(tuple(stages), pipelines, micro_batches, batch, names, {"A": 1.0, "B": 1.0})
 
 
 def program_of(plan: SavedPlan, warmup: Warmup = "A", depth: int | None = None) -> ProgramOp:

@@ -64,6 +64,8 @@ def test_one_layer() -> None:
         ([node("a"), node("b"), "\ta -- b", "\tb -- a"], 3, "cycle"),
         ([node("a"), "\ta -- a"], 2, "cycle"),
         ([node("s"), node("a"), node("b"), "\ts -- a", "\ta -- b", "\tb -- a"], 5, "cycle"),
+        ([node("a"), node("b"), node("c"), "\ta -- b"], 3, "'c' has no connection"),
+        ([node("x"), node("a"), node("b"), "\ta -- b"], 1, "'x' has no connection"),
         ([node("a"), node("a")], 2, "twice"),
         ([node("a", -1)], 1, "zero or more"),
         ([node("a", "nan")], 1, "finite"),
