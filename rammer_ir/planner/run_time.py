@@ -1,18 +1,20 @@
 """
 How long `rammer train-plan` takes for an iteration.
 
-By the simulator, with two differences to the paper's schedule: transfers are no stages in the depth of the warm-up, and
-gradients are summed in buckets, as soon as a bucket's layers have ended their last backward pass.
+What differs from the paper's schedule: transfers are no stages in the depth of the warm-up; they go on in both
+directions at a time, each from when the receiver begins the pass before the one that needs it; and gradients are summed
+in buckets, as soon as a bucket's layers have ended their last backward pass.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
 
 from rammer_ir.planner.cluster import Cluster
 from rammer_ir.planner.latency import Candidate, Stage
-from rammer_ir.planner.simulator import PipelineTimes, Warmup, simulated_length, stage_depths, warmup_depths
+from rammer_ir.planner.simulator import Warmup, warmup_depths
 from rammer_ir.planner.states import Floats, States
 
 BUCKET_BYTES = 25e6
@@ -40,12 +42,54 @@ def run_seconds(states: Sequence[States], cluster: Cluster, plan: Candidate) -> 
         cluster.transfer(stage.devices, following.devices) * float(own.outputs[stage.last]) / plan.micro_batches
         for stage, following, own in zip(plan.stages, plan.stages[1:], states, strict=False)
     ]
-    times = PipelineTimes.with_transfers(forward, backward, exposed, transfer)
     found: dict[Warmup, float] = {}
     for policy in get_args(Warmup):
-        depths = stage_depths(warmup_depths(policy, len(plan.stages), plan.micro_batches))
-        found[policy] = simulated_length(times, plan.micro_batches, depths)
+        depths = warmup_depths(policy, len(plan.stages), plan.micro_batches)
+        ends = _ends(forward, backward, transfer, plan.micro_batches, depths)
+        found[policy] = max(end + seconds for end, seconds in zip(ends, exposed, strict=True))
     return found
+
+
+def _ends(
+    forward: Sequence[float],
+    backward: Sequence[float],
+    transfer: Sequence[float],
+    micro_batches: int,
+    depths: Sequence[int],
+) -> list[float]:
+    """When each stage ends its last backward pass, from the seconds of a micro-batch in stages and between them."""
+    stages = [_Clock() for _ in depths]
+    ahead, back = ([0.0] * len(transfer) for _ in range(2))
+    activations: list[list[float]] = [[] for _ in depths]
+    for step in range(1 - depths[0], micro_batches):
+        for number, stage in enumerate(stages):
+            index = step + depths[number] - 1
+            if 0 <= index < micro_batches:
+                if number:
+                    sent = max(activations[number - 1][index], ahead[number - 1], stage.posted)
+                    ahead[number - 1] = sent + transfer[number - 1]
+                stage.run(ahead[number - 1] if number else 0.0, forward[number])
+                activations[number].append(stage.end)
+        if step >= 0:
+            for number in reversed(range(len(stages))):
+                stage = stages[number]
+                if number < len(transfer):
+                    back[number] = max(stages[number + 1].end, back[number], stage.posted) + transfer[number]
+                stage.run(back[number] if number < len(transfer) else 0.0, backward[number])
+    return [stage.end for stage in stages]
+
+
+@dataclass(slots=True)
+class _Clock:
+    """When a stage has ended its passes so far, and when it began the last, and began to receive for the next."""
+
+    end: float = 0.0
+    posted: float = 0.0
+
+    def run(self, arrived: float, seconds: float) -> None:
+        """A pass that begins when its values have arrived."""
+        self.posted = max(self.end, arrived)
+        self.end = self.posted + seconds
 
 
 def exposed_all_reduce(sizes: Floats, backward: Floats, per_byte: float) -> float:

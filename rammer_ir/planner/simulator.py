@@ -84,11 +84,6 @@ def warmup_depths(policy: Warmup, stages: int, micro_batches: int, limit: int | 
     return tuple(min(stages - i if policy == "A" else 2 * (stages - i) - 1, most) for i in range(stages))
 
 
-def stage_depths(depths: Sequence[int]) -> tuple[int, ...]:
-    """The depths of stages and of the transfers between them, which go on as the stage in front of them does."""
-    return tuple(depth for depth in depths for _ in range(2))[:-1]
-
-
 def simulate(times: PipelineTimes, micro_batches: int, depths: Sequence[int]) -> Schedule:
     """The iteration that the order of each stage and the dependences between stages lead to."""
     ends = _pass_ends(times, micro_batches, depths)

@@ -10,6 +10,7 @@ from rammer_ir.planner.cluster import Cluster
 from rammer_ir.planner.latency import Candidate, Stage
 from rammer_ir.planner.profile import Layer, Profile
 from rammer_ir.planner.run_time import BUCKET_BYTES, exposed_all_reduce, run_seconds
+from rammer_ir.planner.simulator import PipelineTimes, simulated_length, warmup_depths
 from rammer_ir.planner.states import States, model_states
 
 CLUSTER = Cluster((4,), nvlink=1e9, reduce=1e9)
@@ -67,6 +68,22 @@ def test_pipeline() -> None:
     # A micro-batch keeps a stage busy for 6 / 4 s, and for another 2 / 4 s where the forward pass is done again.
     assert found["A"] == found["B"] == pytest.approx(4 * 2.0 + 1.5, abs=1e-6)
     assert estimate_plan(states, CLUSTER, Candidate(1.0, stages, 1, 4)).run_seconds == pytest.approx(found)
+
+
+@given(
+    times=st.lists(st.tuples(st.floats(0.1, 4), st.floats(0.1, 4)), min_size=1, max_size=5),
+    micro_batches=st.integers(1, 9),
+)
+def test_the_simulator_agrees_where_nothing_is_sent(times: list[tuple[float, float]], micro_batches: int) -> None:
+    layers = tuple(Layer(f"n{i}", "Linear", *pair, 0.0, 0.0) for i, pair in enumerate(times))
+    states = model_states(Profile(layers, tuple((i, i + 1) for i in range(len(times) - 1))))
+    stages = tuple(Stage(i, i, 1, (i,)) for i in range(len(times)))
+    found = run_seconds([states] * len(times), Cluster((8,)), Candidate(1.0, stages, 1, micro_batches))
+    forward, backward = (tuple(value / micro_batches for value in values) for values in zip(*times, strict=True))
+    for policy, seconds in found.items():
+        depths = warmup_depths(policy, len(times), micro_batches)
+        alone = PipelineTimes(forward, backward, (0.0,) * len(times))
+        assert seconds == pytest.approx(simulated_length(alone, micro_batches, depths))
 
 
 def test_stages_with_times_of_their_own() -> None:
