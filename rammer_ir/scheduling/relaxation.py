@@ -11,7 +11,7 @@ from rammer_ir.scheduling.happens_before import ranks
 from rammer_ir.scheduling.races import Memory
 from rammer_ir.scheduling.run_counters import RunCounters, counters_of_run
 from rammer_ir.scheduling.schedule import Barrier, TaskRun
-from rammer_ir.scheduling.task_relations import Relation, conflicts, relate, run_pairs
+from rammer_ir.scheduling.task_relations import Relation, RunRelations
 
 MOST_POLLED = 32
 """A task that needs more counters of a run waits for all of it: a vEU polls so many at once (on CUDA: a warp)."""
@@ -61,8 +61,9 @@ def plan_events(steps: Sequence[GridRun | Barrier], veus: int, memories: Sequenc
     """
     grid_runs = [step for step in steps if isinstance(step, GridRun)]
     runs = [step.run for step in grid_runs]
-    pairs = run_pairs(runs, memories)
-    counters = _counters(grid_runs, pairs)
+    relations = RunRelations(runs, memories)
+    pairs = relations.pairs()
+    counters = _counters(grid_runs, relations)
     walk = _Walk(veus, sum(len(run) for run in runs))
     plan = EventPlan({}, set(), [])
     for step in steps:
@@ -75,8 +76,8 @@ def plan_events(steps: Sequence[GridRun | Barrier], veus: int, memories: Sequenc
         for earlier in walk.unknown(pairs[number]):
             if walk.knows(earlier):
                 continue
-            relations = list(conflicts(runs[earlier], step.run, memories))
-            rows = walk.wait(earlier, counters[earlier], relations) if relations else np.zeros((0, 3), np.int64)
+            found = relations.conflicts(earlier, number)
+            rows = walk.wait(earlier, counters[earlier], found) if found else np.zeros((0, 3), np.int64)
             waits += _split(earlier, rows, counters[earlier])
         walk.end()
         plan.waits.append(waits)
@@ -97,23 +98,13 @@ def _split(producer: int, rows: Integers, counters: RunCounters) -> list[RunWait
     return [wait for wait in waits if wait.rows.any()]
 
 
-def _counters(runs: Sequence[GridRun], pairs: Sequence[Sequence[int]]) -> list[RunCounters]:
+def _counters(runs: Sequence[GridRun], relations: RunRelations) -> list[RunCounters]:
     """The counters of every run, by what later runs read of what it writes."""
     reads: list[list[Relation]] = [[] for _ in runs]
-    for number, step in enumerate(runs):
-        for earlier in pairs[number]:
-            reads[earlier].extend(_reads(runs[earlier].run, step.run))
+    for number in range(len(runs)):
+        for writer, relation in relations.reads(number):
+            reads[writer].append(relation)
     return [counters_of_run(step.points, of_run) for step, of_run in zip(runs, reads, strict=True)]
-
-
-def _reads(writer: TaskRun, reader: TaskRun) -> list[Relation]:
-    related = [
-        relate(written.boxes, read.boxes)
-        for written in writer.accesses
-        for read in reader.accesses
-        if written.write and not read.write and written.memory == read.memory
-    ]
-    return [relation for relation in related if relation is not None]
 
 
 @dataclass
