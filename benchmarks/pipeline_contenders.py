@@ -88,10 +88,10 @@ def _synchronize(process: Process) -> None:
         torch.cuda.synchronize()
 
 
-def run_plan(process: Process, job: Job, plan: Candidate, warmup: Warmup) -> Steps:
+def run_plan(process: Process, job: Job, plan: Candidate, warmup: Warmup, *, receives_ahead: bool) -> Steps:
     """The executor of `rammer train-plan`."""
     model = load(process, job.spec)
-    saved = SavedPlan(plan.stages, plan.pipelines, plan.micro_batches, job.batch, job.names, {})
+    saved = SavedPlan(plan.stages, plan.pipelines, plan.micro_batches, job.batch, job.names, {}, receives_ahead)
     executor = make_executor(saved, model, process, Training(warmup=warmup))
     inputs, targets = (rows_of(value, 0, job.batch, process.device) for value in model.inputs(job.batch, 0))
     own = [stage for stage in plan.stages if process.rank in stage.devices]
@@ -134,7 +134,7 @@ def run_1f1b(process: Process, job: Job, plan: Candidate) -> Steps:
     model = load(process, job.spec)
     half = plan.stages[0].replicas
     number, replica = divmod(process.rank, half)
-    saved = SavedPlan(plan.stages, 1, plan.micro_batches, job.batch, job.names, {})
+    saved = SavedPlan(plan.stages, 1, plan.micro_batches, job.batch, job.names, {}, receives_ahead=False)
     graph = trace_layers(model)
     module: Any = StageModule(StagePart(graph, model_parts(graph, saved)[number], process.device, recompute=False))
     across = [distributed.new_group([index, half + index]) for index in range(half)][replica]

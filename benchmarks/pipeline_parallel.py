@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from rammer_ir.planner import Cluster, Request
 from rammer_ir.planner.api import plan_states
 from rammer_ir.planner.latency import Candidate, Stage
 from rammer_ir.planner.profile import parse_profile, profile_text
-from rammer_ir.planner.run_time import run_seconds
+from rammer_ir.planner.run_time import RunTimes, run_times
 from rammer_ir.planner.simulator import Warmup
 from rammer_ir.planner.states import States, model_states
 from rammer_ir.training.measure import measure_model
@@ -91,13 +92,18 @@ def measure_profiles(process: Process, spec: str, batches: Sequence[int], record
 
 
 def predict(plan: Candidate, profiles: dict[int, States], cluster: Cluster, batch: int) -> tuple[float, Warmup]:
-    """Seconds of an iteration by the better warm-up policy, and which that is; each stage takes its own rows."""
+    """Seconds of an iteration by the better warm-up policy, and which that is."""
+    found = times_of(plan, profiles, cluster, batch).seconds(plan.micro_batches)
+    return min((seconds, policy) for policy, seconds in found.items())
+
+
+def times_of(plan: Candidate, profiles: dict[int, States], cluster: Cluster, batch: int) -> RunTimes:
+    """Each stage as long as its layers take with the rows that its devices get."""
     states: list[States] = []
     for stage in plan.stages:
         parts = plan.pipelines * plan.micro_batches * stage.replicas
         states.append(interpolated(profiles, -(-batch // parts)).scaled(parts))
-    found = run_seconds(states, cluster, plan)
-    return min((seconds, policy) for policy, seconds in found.items())
+    return run_times(states, cluster, plan)
 
 
 def interpolated(profiles: dict[int, States], rows: int) -> States:
@@ -172,7 +178,9 @@ def measure(process: Process, name: str, spec: str, options: argparse.Namespace,
                 "1F1B": lambda job=job, candidate=candidate: run_1f1b(process, job, candidate),
             }
             predicted, warmup = predict(candidate, profiles, cluster, batch)
-            steps = runs[contender]() if contender in runs else run_plan(process, job, candidate, warmup)
+            ahead = times_of(candidate, profiles, cluster, batch).receives_ahead
+            own = partial(run_plan, process, job, candidate, warmup, receives_ahead=ahead)
+            steps = runs.get(contender, own)()
             release()
             records.add(
                 "run",
@@ -181,6 +189,7 @@ def measure(process: Process, name: str, spec: str, options: argparse.Namespace,
                 plan=describe(candidate) + (", warm-up B" if warmup == "B" else ""),
                 predicted=predicted,
                 warmup=warmup,
+                receives_ahead=ahead,
                 measured=statistics.median(steps.seconds),
                 norm=steps.norm,
                 seconds=steps.seconds,

@@ -59,7 +59,7 @@ def measure_graph(options: argparse.Namespace) -> int:
     _write(options.output, text)
     layers = sum(layer.forward + layer.backward for layer in measured.profile.layers)
     print(f"{len(measured.profile.layers) - 1} layers on {device.type}, {options.batch} samples: {options.output}")
-    print(f"one by one they take {layers:.4g} s, the whole model {measured.whole:.4g} s")
+    print(f"they add up to {layers:.4g} s; the whole model takes {measured.whole:.4g} s")
     peak = f"--peak-activation {measured.peak_activation:.0f}"
     print(f"rammer plan {options.output} --profile-batch {options.batch} {peak} …")
     return 0

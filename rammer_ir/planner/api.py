@@ -20,7 +20,7 @@ from rammer_ir.planner.memory import MemoryModel, plan_memory
 from rammer_ir.planner.plan import Estimate, Plan
 from rammer_ir.planner.problem import Problem
 from rammer_ir.planner.profile import read_profile
-from rammer_ir.planner.run_time import run_seconds
+from rammer_ir.planner.run_time import run_times
 from rammer_ir.planner.simulator import simulated_length, warmup_depths
 from rammer_ir.planner.states import States, model_states
 
@@ -170,10 +170,12 @@ def estimate_plan(states: States, cluster: Cluster, plan: Candidate) -> Estimate
         float(states.parameters[stage.last] - (states.parameters[stage.first - 1] if stage.first else 0.0))
         for stage in plan.stages
     ]
+    run = run_times([states] * len(plan.stages), cluster, plan)
     estimate = Estimate(
         seconds=float(states.compute[-1]) / plan.speedup,
         simulated_seconds=0.0,
-        run_seconds=run_seconds([states] * len(plan.stages), cluster, plan),
+        run_seconds=run.seconds(plan.micro_batches),
+        receives_ahead=run.receives_ahead,
         forward=tuple(forward),
         backward=tuple(backward),
         all_reduce=tuple(

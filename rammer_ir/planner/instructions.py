@@ -2,7 +2,7 @@
 From a plan to what each rank does: a program of the `pipeline_parallel` dialect with early backward scheduling.
 
 Micro-batches are split over the replicas of a stage, row by row (split-concat); where a micro-batch has fewer rows than
-the stage has replicas, its rows go to them in turn. Receives begin one pass ahead of the pass that needs them.
+the stage has replicas, its rows go to them in turn. Receives begin with the pass that needs them, or one pass ahead.
 """
 
 from collections.abc import Iterator, Sequence
@@ -91,7 +91,8 @@ class _Rank:
 
     def instructions(self) -> Iterator[Operation]:
         passes = [found for found in self._passes() if found.rows[0] < found.rows[1]]
-        for current, following in zip([None, *passes], [*passes, None], strict=True):
+        ahead = int(self.plan.receives_ahead)
+        for current, following in zip([None] * ahead + passes, passes + [None] * ahead, strict=True):
             if following is not None:
                 yield from self._receives(following)
             if current is not None:

@@ -18,7 +18,8 @@ class Estimate:
     Seconds that a plan is expected to take.
 
     `seconds` is of an iteration by the policy's own estimate, `simulated_seconds` by the simulator with warm-up
-    policy A, `run_seconds` as `rammer train-plan` runs it, by warm-up policy. `forward` and `backward` are of a
+    policy A, `run_seconds` as `rammer train-plan` runs it, by warm-up policy; there, stages begin to receive one pass
+    ahead where `receives_ahead`. `forward` and `backward` are of a
     micro-batch in each stage, `all_reduce` of each stage's gradients, `transfer` of a micro-batch over each cut, in one
     direction.
     """
@@ -26,6 +27,7 @@ class Estimate:
     seconds: float
     simulated_seconds: float
     run_seconds: dict[Warmup, float]
+    receives_ahead: bool
     forward: tuple[float, ...]
     backward: tuple[float, ...]
     all_reduce: tuple[float, ...]
@@ -96,7 +98,7 @@ def load_times(path: str | Path) -> tuple[PipelineTimes, int]:
         raise InvalidInputError(
             "the lists in 'estimate' have to be of one length, 'transfer' of one less", location=str(path)
         )
-    return Estimate(0.0, 0.0, {}, **times).pipeline_times(), micro_batches
+    return Estimate(0.0, 0.0, {}, receives_ahead=True, **times).pipeline_times(), micro_batches
 
 
 def _numbers(values: Sequence[Any]) -> tuple[float, ...]:

@@ -17,7 +17,8 @@ class SavedPlan:
     """
     What running a plan needs of it; `states` are the names of the model's states.
 
-    `seconds` is what an iteration should take by warm-up policy, as it is run.
+    `seconds` is what an iteration should take by warm-up policy; stages begin to receive one pass ahead of the one that
+    needs it where `receives_ahead`, and otherwise with it.
     """
 
     stages: tuple[Stage, ...]
@@ -26,6 +27,7 @@ class SavedPlan:
     global_batch: int
     states: tuple[str, ...]
     seconds: dict[Warmup, float]
+    receives_ahead: bool
 
     @property
     def ranks(self) -> int:
@@ -68,6 +70,7 @@ def _plan(given: Mapping[str, Any]) -> SavedPlan:
         int(given["global_batch"]),
         tuple(str(name) for name in given["states"]),
         {policy: float(given["estimate"]["run_seconds"][policy]) for policy in get_args(Warmup)},
+        bool(given["estimate"]["receives_ahead"]),
     )
 
 

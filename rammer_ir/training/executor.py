@@ -39,12 +39,22 @@ class RankExecutor:
     A rank of a program.
 
     Every rank has to make one, because process groups are made by all together: one for each direction between two
-    ranks, and one for each stage. `part` is None for a rank without a stage.
+    ranks, and one for each stage. `part` is None for a rank without a stage. `receives_ahead` says that transfers wait
+    while passes run.
     """
 
-    def __init__(self, program: ProgramOp, rank: int, model: TrainingModel, part: StagePart | None, device: Any):
+    def __init__(
+        self,
+        program: ProgramOp,
+        rank: int,
+        model: TrainingModel,
+        part: StagePart | None,
+        device: Any,
+        *,
+        receives_ahead: bool,
+    ):
         torch = import_torch()
-        channels = make_channels(program, rank, device)
+        channels = make_channels(program, rank, device, few_blocks=receives_ahead)
         groups = [torch.distributed.new_group(sorted(stage.ranks)) for stage in program.stages]
         self._messages = Messages(rank, device, channels)
         self._model = model

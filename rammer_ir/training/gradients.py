@@ -19,8 +19,8 @@ class GradientSum:
     def __init__(self, parameters: Sequence[Tensor], group: Any):
         self._group = group
         self._buckets: list[Tensor] = []
-        self._missing: list[set[int]] = []
-        self._waiting: list[set[int]] = []
+        self._members: list[int] = []
+        self._waiting: list[int] = []
         self._works: list[Any] = []
         self._armed = False
         for members in _bucketed([value for value in reversed(parameters) if value.requires_grad]):
@@ -39,7 +39,7 @@ class GradientSum:
             offset += value.numel()
             value.register_post_accumulate_grad_hook(partial(self._ready, number))
         self._buckets.append(bucket)
-        self._missing.append({id(value) for value in members})
+        self._members.append(len(members))
 
     def clear(self) -> None:
         """Sets all gradients to zero."""
@@ -49,7 +49,7 @@ class GradientSum:
     def expect_last(self) -> None:
         """The backward pass that follows is the last one: what it completes may be sent."""
         self._armed = True
-        self._waiting = [set(members) for members in self._missing]
+        self._waiting = list(self._members)
 
     def finish(self) -> None:
         """Sends what has not been sent, and waits for all."""
@@ -60,12 +60,14 @@ class GradientSum:
         self._works.clear()
         self._armed = False
 
-    def _ready(self, number: int, parameter: Tensor) -> None:
+    def _ready(self, number: int, _: Tensor) -> None:
         if not self._armed:
             return
-        self._waiting[number].discard(id(parameter))
-        complete = next((n for n, waiting in enumerate(self._waiting) if waiting), len(self._waiting))
-        self._send(complete)
+        self._waiting[number] -= 1
+        end = len(self._works)
+        while end < len(self._waiting) and not self._waiting[end]:
+            end += 1
+        self._send(end)
 
     def _send(self, end: int) -> None:
         """Begins to sum the buckets up to `end`."""

@@ -19,7 +19,7 @@ class LostPeerError(DeviceError):
 Rows = tuple[int, int]
 
 CHANNEL_BLOCKS = 4
-"""Thread blocks that a transfer between two GPUs takes."""
+"""Thread blocks of a GPU that a transfer takes which may have to wait while a pass runs."""
 
 
 @contextmanager
@@ -31,11 +31,11 @@ def needing(peers: str) -> Generator[None]:
         raise LostPeerError(f"lost {peers}") from error
 
 
-def make_channels(program: ProgramOp, rank: int, device: Any) -> dict[tuple[int, int], Any]:
+def make_channels(program: ProgramOp, rank: int, device: Any, *, few_blocks: bool) -> dict[tuple[int, int], Any]:
     """
     A process group for each direction between two ranks that send, so that sends never wait behind receives.
 
-    Every rank has to call this. Raises LostPeerError.
+    With `few_blocks`, transfers take few blocks of a GPU. Every rank has to call this. Raises LostPeerError.
     """
     torch = import_torch()
     distributed = torch.distributed
@@ -47,7 +47,7 @@ def make_channels(program: ProgramOp, rank: int, device: Any) -> dict[tuple[int,
             if isinstance(op, MessageOp) and op.name.endswith("send")
         }
     )
-    options = _channel_options(device)
+    options = _few_blocks() if few_blocks and device.type == "cuda" else None
     channels = {pair: distributed.new_group(sorted(pair), pg_options=options) for pair in pairs}
     # NCCL connects two ranks at their first transfer, and each waits until the other one begins it too. Here all ranks
     # come to their pairs in the same order; in a program, they might wait for each other in a circle.
@@ -59,10 +59,8 @@ def make_channels(program: ProgramOp, rank: int, device: Any) -> dict[tuple[int,
     return channels
 
 
-def _channel_options(device: Any) -> Any:
-    """How NCCL is to transfer: few blocks, because those of a transfer that waits keep computation from their SMs."""
-    if device.type != "cuda":
-        return None
+def _few_blocks() -> Any:
+    """How NCCL is to transfer while passes run: the blocks of a transfer that waits keep others from their SMs."""
     options = import_torch().distributed.ProcessGroupNCCL.Options()
     options.config.max_ctas = CHANNEL_BLOCKS
     return options

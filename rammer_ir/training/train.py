@@ -56,7 +56,7 @@ def make_executor(plan: SavedPlan, model: TrainingModel, process: Process, train
     parts = model_parts(graph, plan)
     own = next((number for number, stage in enumerate(plan.stages) if process.rank in stage.devices), None)
     part = None if own is None else StagePart(graph, parts[own], process.device, recompute=plan.stages[own].recompute)
-    return RankExecutor(program, process.rank, model, part, process.device)
+    return RankExecutor(program, process.rank, model, part, process.device, receives_ahead=plan.receives_ahead)
 
 
 def describe_rank(plan: SavedPlan, rank: int) -> str:

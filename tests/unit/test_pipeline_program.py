@@ -13,7 +13,9 @@ from rammer_ir.planner.saved_plan import SavedPlan
 from rammer_ir.planner.simulator import Warmup
 
 
-def saved(replicas: list[int], *, pipelines: int = 1, micro_batches: int = 4, batch: int = 8) -> SavedPlan:
+def saved(
+    replicas: list[int], *, pipelines: int = 1, micro_batches: int = 4, batch: int = 8, ahead: bool = False
+) -> SavedPlan:
     """Two states a stage; devices in order."""
     ends = [0, *accumulate(count * pipelines for count in replicas)]
     stages = [
@@ -21,7 +23,7 @@ def saved(replicas: list[int], *, pipelines: int = 1, micro_batches: int = 4, ba
         for number, (count, (first, end)) in enumerate(zip(replicas, pairwise(ends), strict=True))
     ]
     names = tuple(f"layer {state}" for state in range(2 * len(replicas)))
-    return SavedPlan(tuple(stages), pipelines, micro_batches, batch, names, {"A": 1.0, "B": 1.0})
+    return SavedPlan(tuple(stages), pipelines, micro_batches, batch, names, {"A": 1.0, "B": 1.0}, ahead)
 
 
 def program_of(plan: SavedPlan, warmup: Warmup = "A", depth: int | None = None) -> ProgramOp:
@@ -38,12 +40,15 @@ def program_of(plan: SavedPlan, warmup: Warmup = "A", depth: int | None = None) 
     more=st.integers(0, 20),
     warmup=st.sampled_from(["A", "B"]),
     depth=st.sampled_from([None, 1, 2]),
+    ahead=st.booleans(),
 )
 def test_every_program_verifies(
-    replicas: list[int], pipelines: int, micro_batches: int, more: int, warmup: Warmup, depth: int | None
+    replicas: list[int], pipelines: int, micro_batches: int, more: int, warmup: Warmup, depth: int | None, ahead: bool
 ) -> None:
     """So every stage computes each row once, what is received is sent, and no rank waits for ever."""
-    plan = saved(replicas, pipelines=pipelines, micro_batches=micro_batches, batch=pipelines * micro_batches + more)
+    plan = saved(
+        replicas, pipelines=pipelines, micro_batches=micro_batches, batch=pipelines * micro_batches + more, ahead=ahead
+    )
     program = program_of(plan, warmup, depth)
     assert [rank.number for rank in program.ranks] == list(range(plan.ranks))
     for rank in program.ranks:

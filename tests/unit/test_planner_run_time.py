@@ -9,8 +9,8 @@ from rammer_ir.planner.api import estimate_plan
 from rammer_ir.planner.cluster import Cluster
 from rammer_ir.planner.latency import Candidate, Stage
 from rammer_ir.planner.profile import Layer, Profile
-from rammer_ir.planner.run_time import BUCKET_BYTES, exposed_all_reduce, run_seconds
-from rammer_ir.planner.simulator import PipelineTimes, simulated_length, warmup_depths
+from rammer_ir.planner.run_time import BUCKET_BYTES, exposed_all_reduce, run_times
+from rammer_ir.planner.simulator import PipelineTimes, Warmup, simulated_length, warmup_depths
 from rammer_ir.planner.states import States, model_states
 
 CLUSTER = Cluster((4,), nvlink=1e9, reduce=1e9)
@@ -24,6 +24,10 @@ def chain(sizes: list[float], forward: float = 1.0, backward: float = 2.0) -> St
 
 def whole(devices: int, micro_batches: int = 1) -> Candidate:
     return Candidate(1.0, (Stage(0, 3, devices, tuple(range(devices))),), 1, micro_batches)
+
+
+def run_seconds(states: list[States], cluster: Cluster, plan: Candidate) -> dict[Warmup, float]:
+    return run_times(states, cluster, plan).seconds(plan.micro_batches)
 
 
 def exposed(sizes: list[float], seconds: list[float], per_byte: float = 1e-9) -> float:

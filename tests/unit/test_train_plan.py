@@ -57,9 +57,8 @@ def write_plan(
         for number, (count, (first, end)) in enumerate(zip(replicas, pairwise(devices), strict=True))
     ]
     plan = {"stages": stages, "pipelines": pipelines, "micro_batches": micro_batches, "global_batch": batch}
-    path.write_text(
-        json.dumps({**plan, "states": names, "estimate": {"run_seconds": {"A": 1.0, "B": 1.0}}}), encoding="utf-8"
-    )
+    estimate = {"run_seconds": {"A": 1.0, "B": 1.0}, "receives_ahead": len(replicas) == 2}
+    path.write_text(json.dumps({**plan, "states": names, "estimate": estimate}), encoding="utf-8")
 
 
 def state_names() -> list[str]:
