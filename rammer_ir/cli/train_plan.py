@@ -11,6 +11,7 @@ from rammer_ir.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from rammer_ir.planner.saved_plan import SavedPlan
+    from rammer_ir.training.train import Training
 
 CONTRACT = """\
 make_model() returns (model, batch, loss) or (model, batch, loss, optimizer):
@@ -57,7 +58,7 @@ def execute(options: argparse.Namespace) -> int:
 
     if under_torchrun():
         return _train(plan, options)
-    _check(plan, options.model)
+    _check(plan, options)
     if not has_gpus(plan.ranks):
         print(f"there is no GPU for each of {plan.ranks} processes: on the CPU, with gloo", file=sys.stderr, flush=True)
     given = [str(options.plan), options.model, f"--steps={options.steps}", f"--seed={options.seed}"]
@@ -65,18 +66,28 @@ def execute(options: argparse.Namespace) -> int:
     return start_with_torchrun(plan.ranks, ["train-plan", *given, *(["--json"] if options.json else [])])
 
 
-def _check(plan: "SavedPlan", model: str) -> None:
-    """Finds here, once, what every process would find wrong with the model and the plan."""
+def _training(options: argparse.Namespace) -> "Training":
+    """How to train, by the options."""
+    from rammer_ir.training.train import Training
+
+    return Training(options.steps, options.seed, options.warmup, options.depth)
+
+
+def _check(plan: "SavedPlan", options: argparse.Namespace) -> None:
+    """Finds here, once, what every process would find wrong with the options, the model and the plan."""
+    from rammer_ir.planner.instructions import plan_program
     from rammer_ir.training.layers import trace_layers
     from rammer_ir.training.model_file import load_model
     from rammer_ir.training.partition import model_parts
 
-    model_parts(trace_layers(load_model(model)), plan)
+    _training(options)
+    plan_program(plan, options.warmup, options.depth)
+    model_parts(trace_layers(load_model(options.model)), plan)
 
 
 def _train(plan: "SavedPlan", options: argparse.Namespace) -> int:
     """This process's part of the training; rank 0 prints."""
-    from rammer_ir.training.train import Training, train_plan
+    from rammer_ir.training.train import train_plan
 
     def report(step: int, loss: float, seconds: float) -> None:
         print(
@@ -86,7 +97,7 @@ def _train(plan: "SavedPlan", options: argparse.Namespace) -> int:
         )
 
     first = os.environ["RANK"] == "0"
-    training = Training(options.steps, options.seed, options.warmup, options.depth)
+    training = _training(options)
     trained = train_plan(plan, options.model, training, report if first else None)
     # A warm-up depth of one's own has no prediction of its own: most give what the whole policy does.
     expected = plan.seconds[training.warmup]

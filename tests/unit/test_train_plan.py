@@ -171,6 +171,19 @@ def test_the_plan_has_to_be_of_the_model(tmp_path: Path, capsys: pytest.CaptureF
 
 
 @needs_torch
+@pytest.mark.parametrize(("option", "words"), [("--steps=0", "steps have to be"), ("--depth=0", "depth of 0")])
+def test_wrong_options_start_no_processes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, words: str
+) -> None:
+    write_plan(tmp_path / "plan.json", state_names(), [1, 1], [5])
+    assert main(["train-plan", str(tmp_path / "plan.json"), MODEL, option]) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("rammer: error: ")
+    assert words in printed
+    assert printed.count("\n") == 1
+
+
+@needs_torch
 def test_stages_must_not_share_parameters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = tmp_path / "tied.py"
     model.write_text(
