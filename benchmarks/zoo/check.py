@@ -2,13 +2,13 @@
 The zoo's models from PyTorch through ONNX to a program: right or not, and what compiling takes.
 
     python benchmarks/zoo/check.py [NAME ...] [--small] [--device cpu] [--timeout 900] [--folder /tmp/zoo]
-                                   [--state FILE] [--output docs/results/zoo.md] [--commit HASH]
+                                   [--state FILE] [--output docs/results/zoo.md] [--also STATE ...] [--commit HASH]
 
 Each model is exported (where `--folder` does not hold it yet), compiled without any cache and run in a process of its
-own, whose time is limited and whose memory is measured. Its outputs are compared with onnxruntime's and with PyTorch's
-in float64. On a GPU, times are those of the device, next to PyTorch's own in a CUDA graph. With `--state`, a run that
-was cut off goes on with the models that are not in the file. Ends with exit code 1 if a model is wrong, is refused, or
-takes too long. Needs PyTorch: pip install 'rammer-ir[zoo,test]'.
+own, whose time is limited and whose memory is measured. Its outputs are compared with onnxruntime's, where that is
+installed, and with PyTorch's in float64. On a GPU, times are those of the device, next to PyTorch's own in a CUDA
+graph. With `--state`, a run that was cut off goes on with the models that are not in the file. Ends with exit code 1 if
+a model is wrong, is refused, or takes too long. Needs PyTorch: pip install 'rammer-ir[zoo,test]'.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,27 +33,35 @@ from rammer_ir.errors import RammerError, describe_exception
 from rammer_ir.files import write_text_aside
 from rammer_ir.zoo.catalogue import CATALOGUE
 
-COLUMNS: Mapping[str, str] = {
-    "nodes": "{}",
-    "operators": "{}",
-    "tasks": "{}",
-    "import": "{:.1f}",
-    "passes": "{:.1f}",
-    "build": "{:.1f}",
-    "compile": "{:.1f}",
-    "cpu": "{:.1f}",
-    "memory": "{:.0f}",
-    "model": "{:.0f}",
-    "run": "{:.2f}",
-    "torch": "{:.2f}",
-    "onnxruntime_error": "{:.1e}",
-    "exact_error": "{:.1e}",
+COLUMNS: Mapping[str, tuple[str, str]] = {
+    "nodes": ("nodes", "{}"),
+    "operators": ("rOperators", "{}"),
+    "tasks": ("rTasks", "{}"),
+    "import": ("import, s", "{:.1f}"),
+    "passes": ("passes, s", "{:.1f}"),
+    "build": ("build, s", "{:.1f}"),
+    "compile": ("compile, s", "{:.1f}"),
+    "cpu": ("CPU, s", "{:.1f}"),
+    "memory": ("memory, MB", "{:.0f}"),
+    "model": ("model, MB", "{:.0f}"),
+    "run": ("run, ms", "{:.3f}"),
+    "torch": ("PyTorch, ms", "{:.3f}"),
+    "onnxruntime_error": ("error to onnxruntime", "{:.1e}"),
+    "exact_error": ("error to float64", "{:.1e}"),
 }
-"""What is told of a model, and how it is printed."""
-TITLES = (
-    "nodes | rOperators | rTasks | import, s | passes, s | build, s | compile, s | CPU, s | memory, MB | model, MB "
-    "| run, ms | PyTorch, ms | error to onnxruntime | error to float64"
-)
+"""What is told of a model: its title, and how it is printed."""
+
+INTRODUCTION = """\
+# The zoo
+
+The models of `rammer zoo list`, exported by PyTorch, in fp32 with random weights, by the default strategy. Each is
+compiled with empty caches in a process of its own: `compile` is wall time of all phases, `CPU` the seconds of
+processors that the process and its compilers took until the first output, memory the most that was resident until then.
+A run is the median: of wall time from call to result on a CPU, of device time with warm caches on a GPU, where
+PyTorch runs the model in a CUDA graph, without TF32. Errors are relative (norm of the difference over norm of the
+reference), the largest of all outputs; `float64` is PyTorch with all arithmetic in float64. Script:
+`benchmarks/zoo/check.py`.
+"""
 
 
 def export(name: str, folder: Path, *, small: bool, device: str) -> None:
@@ -91,11 +100,12 @@ def check(name: str, folder: Path, *, device: str) -> dict[str, Any]:
             "model": path.stat().st_size / 1e6,
             "run": run_milliseconds(program, inputs, device),
         }
-    reference = run_onnxruntime(path, inputs)
     facts["nodes"] = len(onnx.load(path).graph.node)
-    facts["onnxruntime_error"] = compare(outputs, reference).largest_error
-    facts["exact_error"] = compare(outputs, exact).largest_error
-    facts["is_close"] = compare(outputs, reference).is_close and compare(outputs, exact).is_close
+    comparisons = {"exact_error": compare(outputs, exact)}
+    if find_spec("onnxruntime") is not None:
+        comparisons["onnxruntime_error"] = compare(outputs, run_onnxruntime(path, inputs))
+    facts |= {column: comparison.largest_error for column, comparison in comparisons.items()}
+    facts["is_close"] = all(comparison.is_close for comparison in comparisons.values())
     return facts
 
 
@@ -149,27 +159,32 @@ def examine(name: str, options: argparse.Namespace) -> dict[str, Any]:
     return {**json.loads(facts.read_text()), **in_process("check", name, options)}
 
 
-def row(name: str, facts: Mapping[str, Any]) -> str:
-    """A row of the table."""
+def cells(facts: Mapping[str, Any], columns: Sequence[str]) -> str:
+    """What is known of a model, as cells of a table."""
     if "error" in facts:
-        return f"| {name} | {facts['error']} |" + " |" * (len(COLUMNS) - 1)
-    cells = (form.format(facts[column]) if column in facts else "" for column, form in COLUMNS.items())
-    return f"| {name} | {' | '.join(cells)} |" + ("" if facts["is_close"] else " **wrong**")
+        return f"{facts['error']} |" + " |" * (len(columns) - 1)
+    found = (COLUMNS[column][1].format(facts[column]) if column in facts else "" for column in columns)
+    return " | ".join(found) + " |"
 
 
-def page(rows: Sequence[str], options: argparse.Namespace) -> str:
-    """The page of results."""
-    clock = "wall time from call to result" if options.device == "cpu" else "device time"
-    return (
-        "# The zoo\n\n"
-        f"Device `{options.device}`, default strategy, fp32, random weights. Exported by PyTorch, compiled with empty "
-        "caches, each in a process of its own: `compile` is wall time of all phases, `CPU` the seconds of processors "
-        "that the process and its compilers took from their start to the first output, memory the most that was "
-        f"resident until then. A run is {clock}, the median of 10. Errors are relative (norm of the difference over "
-        f"norm of the reference), the largest of all outputs. {date.today()}, commit {options.commit}. Script: "
-        "`benchmarks/zoo/check.py`.\n\n"
-        f"| model | {TITLES} |\n{'|---' * (len(COLUMNS) + 1)}|\n" + "\n".join(rows) + "\n"
-    )
+def section(state: Mapping[str, Any]) -> str:
+    """The results of a device, as a part of the page."""
+    models: Mapping[str, Mapping[str, Any]] = state["models"]
+    columns = [column for column in COLUMNS if any(column in facts for facts in models.values())]
+    lines = [
+        f"## {state['device']}\n",
+        f"{state['date']}, commit {state['commit']}.\n",
+        f"| model | {' | '.join(COLUMNS[column][0] for column in columns)} |",
+        "|---" * (len(columns) + 1) + "|",
+        *(f"| {name} | {cells(models[name], columns)}" for name in CATALOGUE if name in models),
+    ]
+    notes = [f"\n`{name}`: {facts['note']}" for name, facts in models.items() if "note" in facts]
+    return "\n".join([*lines, *notes]) + "\n"
+
+
+def is_right(facts: Mapping[str, Any]) -> bool:
+    """Whether the model was compiled, and is as near to both references as it should be."""
+    return "error" not in facts and facts["is_close"]
 
 
 def parse() -> argparse.Namespace:
@@ -181,6 +196,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, help="where exported models are, and stay")
     parser.add_argument("--state", type=Path, help="keep results here, and go on from what it holds")
     parser.add_argument("--output", type=Path, help="a Markdown file")
+    parser.add_argument("--also", type=Path, nargs="+", default=[], help="states of other devices, for the same page")
     parser.add_argument("--commit", default="", help="what the page says that it is of")
     parser.add_argument("--stage", choices=("export", "check"), help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -192,23 +208,38 @@ def main() -> int:
     if options.stage:
         print(json.dumps(run_stage(options)))
         return 0
+    state = read_state(options)
+    models: dict[str, Any] = state["models"]
     names = options.names or list(CATALOGUE)
-    known: dict[str, Any] = json.loads(options.state.read_text()) if options.state and options.state.exists() else {}
     with tempfile.TemporaryDirectory() as scratch:
         options.folder = options.folder or Path(scratch)
         options.folder.mkdir(parents=True, exist_ok=True)
         for number, name in enumerate(names, 1):
             start = time.monotonic()
-            if name not in known:
-                known[name] = examine(name, options)
+            if name not in models:
+                models[name] = examine(name, options)
                 if options.state:
                     with write_text_aside(options.state) as file:
-                        file.write(json.dumps(known, indent=1))
-            print(f"{number}/{len(names)} {time.monotonic() - start:.0f} s {row(name, known[name])}", flush=True)
+                        file.write(json.dumps(state, indent=1))
+            mark = "" if is_right(models[name]) else "WRONG "
+            print(
+                f"{number}/{len(names)} {time.monotonic() - start:.0f} s {mark}{name}: "
+                f"{cells(models[name], list(COLUMNS))}",
+                flush=True,
+            )
     if options.output is not None:
+        states = [state, *(json.loads(path.read_text()) for path in options.also)]
         with write_text_aside(options.output) as file:
-            file.write(page([row(name, known[name]) for name in CATALOGUE if name in known], options))
-    return int(any("error" in known[name] or not known[name]["is_close"] for name in names))
+            file.write("\n".join([INTRODUCTION, *map(section, states)]))
+    return int(not all(is_right(models[name]) for name in names))
+
+
+def read_state(options: argparse.Namespace) -> dict[str, Any]:
+    """The results so far: device, date, commit, and the models' facts."""
+    if options.state is not None and options.state.exists():
+        return json.loads(options.state.read_text())
+    device = f"{os.cpu_count()} CPU cores" if options.device == "cpu" else options.device
+    return {"device": device, "date": str(date.today()), "commit": options.commit, "models": {}}
 
 
 if __name__ == "__main__":
