@@ -30,6 +30,7 @@ PASSES: dict[str, str] = {
     "group-waves": "rammer_ir.passes.vdevice.group_waves:GroupWaves",
     "insert-barriers": "rammer_ir.passes.vdevice.insert_barriers:InsertBarriers",
     "order-launches": "rammer_ir.passes.vdevice.order_launches:OrderLaunches",
+    "place-tasks": "rammer_ir.passes.vdevice.place_tasks:PlaceTasks",
     "plan-memory": "rammer_ir.passes.vdevice.plan_memory:PlanMemory",
     "relax-barriers": "rammer_ir.passes.vdevice.relax_barriers:RelaxBarriers",
     "split-launches": "rammer_ir.passes.vdevice.split_launches:SplitLaunches",

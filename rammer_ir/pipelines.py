@@ -68,6 +68,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "optimize-rop",
         "schedule-tasks",
         "convert-rtask-to-vdevice",
+        "place-tasks",
         "insert-barriers",
         "plan-memory{barriers=6}",
         "relax-barriers",

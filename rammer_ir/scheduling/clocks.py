@@ -1,6 +1,6 @@
 """Clocks: for each vEU, how many tasks of every vEU are done as far as it knows."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -10,6 +10,8 @@ from rammer_ir.scheduling.schedule import Schedule
 
 Clock = NDArray[np.signedinteger[Any]]
 """One clock of shape [vEUs], or several of shape [clocks, vEUs]."""
+
+Number = TypeVar("Number", bound=np.number[Any])
 
 
 def clock_dtype(schedule: Schedule) -> DTypeLike:
@@ -54,7 +56,7 @@ def within_groups(counts: Integers) -> Integers:
     return np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
-def maxima_of_groups(rows: Clock, starts: Integers) -> Clock:
+def maxima_of_groups(rows: NDArray[Number], starts: Integers) -> NDArray[Number]:
     """The maximum of the rows of each group; groups begin at `starts`. What `np.maximum.reduceat` does, faster."""
     counts = np.diff(np.append(starts, len(rows)))
     if (counts == counts[0]).all():

@@ -6,9 +6,10 @@ from functools import cached_property
 from hashlib import blake2b
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rammer_ir.scheduling.boxes import Boxes, Integers, concatenate, overlapping_pairs
-from rammer_ir.scheduling.clocks import Clock, maxima_of_groups
+from rammer_ir.scheduling.clocks import Number, maxima_of_groups
 from rammer_ir.scheduling.races import Memory
 from rammer_ir.scheduling.schedule import Access, TaskRun
 
@@ -52,7 +53,7 @@ class Relation:
         order = np.argsort(self.earlier, kind="stable")
         return order, np.flatnonzero(np.diff(self.earlier[order], prepend=-1))
 
-    def maxima(self, of_earlier: Clock) -> Clock:
+    def maxima(self, of_earlier: NDArray[Number]) -> NDArray[Number]:
         """For each later task the maxima of the rows of the earlier ones: [earlier, m] to [later, m], 0 for none."""
         order, starts = self._order
         rows = of_earlier[order]
@@ -61,7 +62,7 @@ class Relation:
         by_group[self.groups] = maxima_of_groups(by_kind[self.members], self.starts[:-1])
         return by_group[self.later]
 
-    def conflicting(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
+    def conflicting(self) -> NDArray[np.bool_]:
         """Which later tasks conflict with any earlier one, shape [later]."""
         has = np.zeros(int(self.later.max()) + 1, np.bool_)
         has[self.groups] = True

@@ -1,0 +1,103 @@
+"""List scheduling: runs by urgency, each task on the vEU that can start it first (Kwok and Ahmad, CSUR 1999)."""
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rammer_ir.scheduling.boxes import Integers
+from rammer_ir.scheduling.task_relations import Relation
+
+Microseconds = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Work:
+    """
+    The tasks of a run: how many, what each takes in microseconds, and which they come after.
+
+    `after` maps earlier runs, by number, to the pairs of tasks that conflict.
+    """
+
+    tasks: int
+    cost: float
+    after: dict[int, list[Relation]]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The runs in an order, the vEUs of every run's tasks by its number, and when the last task ends."""
+
+    order: list[int]
+    veus: dict[int, Integers]
+    microseconds: float
+
+
+def place_runs(works: Sequence[Work], veus: int, handover: float) -> Placement:
+    """
+    Places runs in their own order, and in that of their urgency, and keeps what ends first.
+
+    A task may start `handover` microseconds after those that it comes after. A vEU takes its tasks in the order of
+    runs.
+    """
+    own = _place(works, list(range(len(works))), veus, handover)
+    urgent = _place(works, order_by_urgency(works, veus, handover), veus, handover)
+    return urgent if urgent.microseconds < own.microseconds else own
+
+
+def order_by_urgency(works: Sequence[Work], veus: int, handover: float) -> list[int]:
+    """An order in which, of the runs that may come next, the one with the longest path to the end comes first."""
+    following: list[list[int]] = [[] for _ in works]
+    for number, work in enumerate(works):
+        for earlier in work.after:
+            following[earlier].append(number)
+    paths = [0.0] * len(works)
+    for number in reversed(range(len(works))):
+        rest = max((paths[later] + handover for later in following[number]), default=0.0)
+        paths[number] = -(-works[number].tasks // veus) * works[number].cost + rest
+    missing = [len(work.after) for work in works]
+    ready = [(-paths[number], number) for number, count in enumerate(missing) if count == 0]
+    heapq.heapify(ready)
+    order: list[int] = []
+    while ready:
+        _, number = heapq.heappop(ready)
+        order.append(number)
+        for later in following[number]:
+            missing[later] -= 1
+            if missing[later] == 0:
+                heapq.heappush(ready, (-paths[later], later))
+    return order
+
+
+def _place(works: Sequence[Work], order: list[int], veus: int, handover: float) -> Placement:
+    free = np.zeros(veus)
+    ends: dict[int, Microseconds] = {}
+    places: dict[int, Integers] = {}
+    for number in order:
+        work = works[number]
+        places[number] = np.zeros(work.tasks, np.int64)
+        ends[number] = np.zeros(work.tasks)
+        earliest = _earliest_starts(work, ends, handover)
+        # In the order in which a vEU takes those of its tasks that are of one run.
+        for task, start in enumerate(earliest.tolist()):
+            veu = _first_to_start(free, start)
+            free[veu] = max(free[veu], start) + work.cost
+            places[number][task], ends[number][task] = veu, free[veu]
+    return Placement(order, places, float(free.max()))
+
+
+def _earliest_starts(work: Work, ends: dict[int, Microseconds], handover: float) -> Microseconds:
+    """When each task has all that it needs, shape [tasks]."""
+    starts = np.zeros(work.tasks)
+    for earlier, relations in work.after.items():
+        for relation in relations:
+            starts = np.maximum(starts, relation.maxima(ends[earlier][:, None] + handover)[:, 0])
+    return starts
+
+
+def _first_to_start(free: Microseconds, earliest: float) -> int:
+    """The vEU that can start first; of those, the one that is free last, so that others stay free for other runs."""
+    candidates = np.flatnonzero(free <= max(earliest, float(free.min())))
+    return int(candidates[np.argmax(free[candidates])])
