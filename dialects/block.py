@@ -118,7 +118,7 @@ class YieldOp(IRDLOperation):
 
     name = "block.yield"
     values = var_operand_def()
-    traits = lazy_traits_def(lambda: (IsTerminator(), Pure(), HasParent(BodyOp, ParallelOp, WarpReduceOp)))
+    traits = lazy_traits_def(lambda: (IsTerminator(), Pure(), HasParent(BodyOp, ParallelOp, StepsOp, WarpReduceOp)))
     assembly_format = "attr-dict ($values^ `:` type($values))?"
 
     def __init__(self, *values: SSAValue | Operation) -> None:
@@ -174,6 +174,11 @@ class BodyOp(IRDLOperation):
     @property
     def parameter_arguments(self) -> Sequence[SSAValue]:
         return self.compute.block.args[2 + len(self.operand_arguments) :]
+
+    @property
+    def steps(self) -> "StepsOp | None":
+        """What it does in every step, if it may be run for several steps at once."""
+        return next((op for op in self.compute.block.ops if isinstance(op, StepsOp)), None)
 
     def verify_(self) -> None:
         if self.threads < 1:
@@ -291,6 +296,95 @@ class ParallelOp(IRDLOperation):
         if not isinstance(body.block.last_op, YieldOp):
             body.block.add_op(YieldOp())
         op = cls(level, extent, body)
+        op.attributes = attributes
+        return op
+
+
+@irdl_op_definition
+class StepsOp(IRDLOperation):
+    """
+    What a body does in every step of the loop around that it is run for; what stands before it is done once.
+
+    A run gives its task one step, or all steps of a loop that holds nothing else: so what the body has put into arrays
+    of its threads, or into shared memory, stays there from step to step. Last in a body. It has the index of the step,
+    and that behind the last one; the body's loop index is that of the first one.
+
+    Example:
+    ```mlir
+    block.body @scale threads 128 {
+    ^bb0(%task: index, %first: index, %w: memref<?xf32, "weights">, %x: memref<?xf32, "global">):
+      %n = arith.constant 128 : index
+      %kept = memref.alloca() : memref<1xf32, "thread">
+      %zero = arith.constant 0 : index
+      block.parallel thread (%i) in %n {
+        %v = memref.load %w[%i] : memref<?xf32, "weights">
+        memref.store %v, %kept[%zero] : memref<1xf32, "thread">
+      }
+      block.steps (%t, %end) {
+        %row = arith.muli %t, %n : index
+        block.parallel thread (%i) in %n {
+          %at = arith.addi %row, %i : index
+          %v = memref.load %kept[%zero] : memref<1xf32, "thread">
+          memref.store %v, %x[%at] : memref<?xf32, "global">
+        }
+      }
+      block.yield
+    }
+    ```
+    """
+
+    name = "block.steps"
+    body = region_def("single_block")
+
+    def __init__(self, body: Region | None = None) -> None:
+        super().__init__(regions=[Region(Block(arg_types=[IndexType()] * 2)) if body is None else body])
+
+    @property
+    def index(self) -> SSAValue:
+        """The step: the index of the loop around."""
+        return self.body.block.args[0]
+
+    @property
+    def end(self) -> SSAValue:
+        """The index behind that of the last step."""
+        return self.body.block.args[1]
+
+    def verify_(self) -> None:
+        if [argument.type for argument in self.body.block.args] != [IndexType()] * 2:
+            raise VerifyException("block.steps has the index of a step, and that behind the last one")
+        if not _ends_without_value(self.body):
+            raise VerifyException("block.steps must end with block.yield, without a value")
+        parent = self.parent_op()
+        body = enclosing_op(self, BodyOp)
+        if body is None:
+            return
+        if parent is not body or _is_in_service(self) or not isinstance(self.next_op, YieldOp):
+            raise VerifyException("block.steps stands last in the compute region of a body")
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" (")
+        printer.print_ssa_value(self.index)
+        printer.print_string(", ")
+        printer.print_ssa_value(self.end)
+        printer.print_string(")")
+        printer.print_op_attributes(self.attributes, print_keyword=True)
+        printer.print_string(" ")
+        printer.print_region(
+            self.body, print_entry_block_args=False, print_empty_block=False, print_block_terminators=False
+        )
+
+    @classmethod
+    def parse(cls, parser: Parser) -> Self:
+        parser.parse_punctuation("(")
+        index = parser.parse_argument(expect_type=False).resolve(IndexType())
+        parser.parse_punctuation(",")
+        end = parser.parse_argument(expect_type=False).resolve(IndexType())
+        parser.parse_punctuation(")")
+        attributes = parse_attribute_dictionary(parser)
+        body = parser.parse_region([index, end])
+        if not isinstance(body.block.last_op, YieldOp):
+            body.block.add_op(YieldOp())
+        op = cls(body)
         op.attributes = attributes
         return op
 
@@ -727,6 +821,7 @@ BlockForm = Dialect(
         BodyOp,
         YieldOp,
         ParallelOp,
+        StepsOp,
         WarpReduceOp,
         LaneReduceOp,
         BarrierOp,

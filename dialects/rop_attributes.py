@@ -52,7 +52,7 @@ class CombinerAttr(EnumAttribute[Combiner], SpacedOpaqueSyntaxAttribute):
     name = "rop.combiner"
 
 
-_BLOCK_RANKS = {"generic": 0, "contraction": 3, "matrix_vector": 2}
+_BLOCK_RANKS = {"generic": 0, "contraction": 3, "matrix_vector": 2, "recurrence": 0}
 """Kinds of tilings, and the number of sizes that their blocks have."""
 
 
@@ -64,11 +64,12 @@ class TilingAttr(ParametrizedAttribute):
     `tile` gives a size for each loop dimension of the operator's last generic; a dimension that is not cut has its
     bound. `threads` are those of the compute role. A contraction also has the block that its threads stage and
     compute: `block` M, N and K, with K sliced among groups of threads. A matrix-vector product has the N and K of the
-    chunks in which its matrix arrives, and slices K too.
+    chunks in which its matrix arrives, and slices K too. A step of a recurrence keeps its weights from step to step.
 
     Examples: `#rop.tiling<generic tile [1, 4096] threads 256>`,
     `#rop.tiling<contraction tile [64, 8, 8] threads 256 block [64, 64, 32] slices 4>`,
-    `#rop.tiling<matrix_vector tile [1, 32] threads 256 block [32, 128] slices 8>`
+    `#rop.tiling<matrix_vector tile [1, 32] threads 256 block [32, 128] slices 8>`,
+    `#rop.tiling<recurrence tile [1, 20] threads 320>`
     """
 
     name = "rop.tiling"

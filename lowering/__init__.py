@@ -17,6 +17,7 @@ LOWERINGS: dict[str, str] = {
     "convert-generic-to-block": "rammer_ir.lowering.convert_generic_to_block:ConvertGenericToBlock",
     "convert-generic-to-loops": "rammer_ir.lowering.convert_generic_to_loops:ConvertGenericToLoops",
     "convert-matrix-vector-to-block": "rammer_ir.lowering.convert_matrix_vector_to_block:ConvertMatrixVectorToBlock",
+    "convert-recurrence-to-block": "rammer_ir.lowering.convert_recurrence_to_block:ConvertRecurrenceToBlock",
     "convert-rop-to-rtask": "rammer_ir.lowering.convert_rop_to_rtask:ConvertRopToRtask",
     "convert-rtask-to-vdevice": "rammer_ir.lowering.convert_rtask_to_vdevice:ConvertRtaskToVdevice",
 }

@@ -106,7 +106,7 @@ def _lower(op: Operation) -> None:
             _lower_reduction(op, rewriter)
         case block.BarrierOp() | block.CommitCopiesOp() | block.WaitCopiesOp():
             rewriter.erase(op)
-        case block.YieldOp():
+        case block.YieldOp() if not isinstance(op.parent_op(), block.StepsOp):
             is_end = isinstance(op.parent_op(), block.BodyOp)
             rewriter.replace(op, func.ReturnOp() if is_end else scf.YieldOp(*op.values))
         case _:

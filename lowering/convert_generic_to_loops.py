@@ -16,7 +16,7 @@ from rammer_ir.pass_api import Pass
 @dataclass(frozen=True)
 class ConvertGenericToLoops(Pass):
     """
-    Gives every kernel with a generic tiling for one thread a body in block form.
+    Gives every kernel with a generic tiling, or one of a recurrence, for one thread a body in block form.
 
     Each generic is a nest of loops; the innermost runs along neighbours in memory, so that compilers make vectors of
     it. If those are neighbours of results, reductions go on around it, with a row of running totals in scratch memory;
@@ -29,6 +29,6 @@ class ConvertGenericToLoops(Pass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         bodies = {body.sym_name.data for body in op.body.block.ops if isinstance(body, BodyOp)}
         for view in list(kernel_views(op)):
-            if view.tiling.kind == "generic" and view.tiling.threads == 1:
+            if view.tiling.kind in ("generic", "recurrence") and view.tiling.threads == 1:
                 builder = BodyBuilder(view.operands(), threads=1)
                 add_body(view.kernel, SerialBody(view, builder).build(), builder.parameters, bodies)

@@ -210,8 +210,9 @@ def _packed_operands(operator: OperatorOp, tiling: TilingAttr) -> dict[int, Pack
     if tiling.kind == "matrix_vector" and (roles := match_matrix_vector(operator)) is not None:
         check_tile(operator, roles, tiling)
         return {_input_number(first, roles.w): PackedMatrix.of(first, roles, tiling)}
-    if tiling.kind != "generic":
-        kind = {"contraction": "contraction", "matrix_vector": "matrix-vector product"}[tiling.kind]
+    kinds = {"contraction": "contraction", "matrix_vector": "matrix-vector product"}
+    if tiling.kind in kinds:
+        kind = kinds[tiling.kind]
         raise PassError(f"a {kind} tiling on what is no {kind}", location=describe_op(operator))
     return {}
 

@@ -74,6 +74,24 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "relax-barriers",
         "verify-program",
     ),
+    "resident": (
+        "sink-into-scan",
+        "separate-scan-results",
+        "optimize-rop",
+        "cut-recurrences",
+        "schedule-tasks",
+        "convert-rtask-to-vdevice",
+        "approximate-activations",
+        "group-scans",
+        "insert-barriers",
+        "pin-weights",
+        "exchange-words",
+        "convert-recurrence-to-block",
+        "convert-generic-to-loops",
+        "budget-launches",
+        "plan-memory",
+        "verify-program",
+    ),
 }
 """
 Name to passes with their options, or other named pipelines, as in `rammer-opt -p`.
@@ -82,9 +100,10 @@ A strategy takes a model at the `rop` level whose module has a device (pass `set
 a launch for every rOperator, loops on the host. `wave`: a launch for every wave, recurrences unrolled into waves.
 `graph`: the launches of `base`, recurrences unrolled, each after those that it depends on, submitted as one graph.
 `persistent`: one launch with a barrier between waves. `events`: one launch in which tasks wait for single tasks.
+`resident`: launches for recurrences, whose weights stay on the vEUs that use them; all else as `persistent`.
 """
 
-STRATEGIES: Final = ("base", "wave", "graph", "persistent", "events")
+STRATEGIES: Final = ("base", "wave", "graph", "persistent", "events", "resident")
 """The pipelines that a user may choose as the strategy of a program."""
 
 DEFAULT_STRATEGY: Final = "persistent"

@@ -123,5 +123,12 @@ class BodyBuilder:
         return body
 
 
+class ShapedBodyBuilder(BodyBuilder):
+    """Builds a `block.body` for one shape: its constants are constants, which take no registers."""
+
+    def parameter(self, value: int) -> SSAValue:
+        return self.write.index(value)
+
+
 Ranges = tuple[Sequence[Range], Sequence[Range]]
 """Ranges of dims, and of symbols."""

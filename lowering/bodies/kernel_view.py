@@ -24,7 +24,7 @@ LARGEST_LOOP = 2**31
 
 @dataclass(frozen=True)
 class KernelView:
-    """A kernel with the memory spaces of the tensors it reads."""
+    """A kernel with the memory spaces of the tensors it reads, then of those it writes."""
 
     kernel: KernelOp
     spaces: tuple[MemorySpace, ...]
@@ -71,11 +71,11 @@ class KernelView:
 
     def operands(self, constants: Sequence[Attribute] = ()) -> list[tuple[Attribute, MemorySpace]]:
         """Element type and memory space of what a body gets: tensors read, constants (weights), tensors written."""
-        read = [
-            (_element(argument), space) for argument, space in zip(self.kernel.read_arguments, self.spaces, strict=True)
-        ]
-        written = [(_element(argument), MemorySpace.GLOBAL) for argument in self.kernel.written_arguments]
-        return [*read, *((element, MemorySpace.WEIGHTS) for element in constants), *written]
+        tensors = (*self.kernel.read_arguments, *self.kernel.written_arguments)
+        operands = [(_element(argument), space) for argument, space in zip(tensors, self.spaces, strict=True)]
+        first_written = len(self.kernel.reads)
+        in_weights = [(element, MemorySpace.WEIGHTS) for element in constants]
+        return [*operands[:first_written], *in_weights, *operands[first_written:]]
 
     def read_number(self, value: SSAValue) -> int | None:
         """The number of the tensor read, or None for one that is local to the task."""
@@ -83,11 +83,17 @@ class KernelView:
 
 
 def kernel_views(module: ModuleOp) -> Iterator[KernelView]:
-    """Every kernel of the module that is used and has no implementation yet."""
+    """
+    Every kernel of the module that is used and has no implementation yet.
+
+    Those of recurrences come up once they are in a program: which of their memory passes between vEUs is known then.
+    """
     spaces: dict[str, tuple[MemorySpace, ...]] = {}
+    dispatched = {op.kernel.string_value() for op in module.walk() if isinstance(op, DispatchOp)}
     for op in module.walk():
         if isinstance(op, DispatchOp | RunOp):
-            used = tuple(_space(value) for value in op.inputs)
+            written = op.into if isinstance(op, DispatchOp) else op.outputs
+            used = (*map(_space, op.inputs), *map(_written_space, written))
             name = op.kernel.string_value()
             known = spaces.get(name, used)
             spaces[name] = tuple(
@@ -95,13 +101,24 @@ def kernel_views(module: ModuleOp) -> Iterator[KernelView]:
             )
     for op in module.body.block.ops:
         if isinstance(op, KernelOp) and op.implementation is None and op.sym_name.data in spaces:
-            yield KernelView(op, spaces[op.sym_name.data])
+            if not (_is_of_recurrence(op) and op.sym_name.data in dispatched):
+                yield KernelView(op, spaces[op.sym_name.data])
+
+
+def _is_of_recurrence(kernel: KernelOp) -> bool:
+    tiling = kernel.attributes.get("tiling")
+    return isinstance(tiling, TilingAttr) and tiling.kind == "recurrence"
 
 
 def _space(value: SSAValue) -> MemorySpace:
     if isinstance(value.type, MemRefType):
         return memory_space(value) or MemorySpace.GLOBAL
     return MemorySpace.WEIGHTS if _is_weight(value) else MemorySpace.GLOBAL
+
+
+def _written_space(value: SSAValue) -> MemorySpace:
+    """Words, or plain memory."""
+    return MemorySpace.WORDS if memory_space(value) is MemorySpace.WORDS else MemorySpace.GLOBAL
 
 
 def _is_weight(value: SSAValue) -> bool:

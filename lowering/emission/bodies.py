@@ -60,7 +60,13 @@ def lower_body(op: Operation, service: Operation | None, kind: DeviceKind) -> Lo
     kinds = [argument.type for argument in compute.body.block.args[2:]]
     operands = tuple(cast("MemRefType[Attribute]", operand) for operand in kinds if isinstance(operand, MemRefType))
     return LoweredBody(
-        body=Body(compute.sym_name.data, "\n".join(texts), is_served, IN_ORDER_ATTRIBUTE in compute.attributes),
+        body=Body(
+            compute.sym_name.data,
+            "\n".join(texts),
+            is_served,
+            in_order=IN_ORDER_ATTRIBUTE in compute.attributes,
+            has_steps=any(isinstance(op, block.StepsOp) for op in compute.body.block.ops),
+        ),
         threads=threads,
         scratch_bytes=scratch,
         slot_bytes=_slot_bytes(functions[1].body) if is_served else None,

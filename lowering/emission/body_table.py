@@ -31,6 +31,10 @@ class BodyTable:
         number = self._numbers[symbol]
         return number, self._bodies[number]
 
+    def with_steps(self) -> frozenset[int]:
+        """The numbers of those that can be called for several steps of a loop at once."""
+        return frozenset(number for number, body in enumerate(self._bodies) if body.body.has_steps)
+
     def bodies(self) -> tuple[Body, ...]:
         """All of them, by number."""
         return tuple(body.body for body in self._bodies)

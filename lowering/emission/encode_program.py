@@ -141,7 +141,7 @@ class _ProgramEncoder:
 
     def _encode_launch(self, op: LaunchOp) -> None:
         encoder = LaunchEncoder(op, self.tables)
-        words, streams = assemble(encoder.rows, op.veus, self._length)
+        words, streams = assemble(encoder.rows, op.veus, self._length, self.tables.bodies.with_steps())
         self._parts.append(words)
         self._length += len(words)
         # Counters and barriers start each launch at zero, so launches share them.

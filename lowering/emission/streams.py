@@ -1,6 +1,6 @@
 """The streams of a launch: each vEU's instructions in its order, with no more of them than needed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import numpy as np
@@ -14,16 +14,19 @@ _TASKS: Final = 4
 _STEP: Final = 5
 _BEHIND_NEXT: Final = 3
 _BEHIND_FOR: Final = 1
+_STEPS: Final = 7
 _WAIT_WORDS: Final = slice(1, 5)
 _KERNEL_WORDS: Final = (1, 2, 6)
 
 
-def assemble(batches: Sequence[Rows], veus: int, base: int) -> tuple[IntArray, tuple[int, ...]]:
+def assemble(
+    batches: Sequence[Rows], veus: int, base: int, with_steps: Collection[int] = ()
+) -> tuple[IntArray, tuple[int, ...]]:
     """
     The instruction table of a launch, of shape [n, 8], and where the stream of each vEU begins.
 
     `batches` are in text order; a stream holds its vEU's rows in that order. Its table will stand at index `base` of
-    the program's.
+    the program's. A loop around one task of a body in `with_steps` becomes one run.
     """
     rows = [*batches, instruction_rows(np.arange(veus), Opcode.END, (), OUTSIDE)]
     owners = np.concatenate([batch.veus for batch in rows])
@@ -35,6 +38,7 @@ def assemble(batches: Sequence[Rows], veus: int, base: int) -> tuple[IntArray, t
     owners, words = owners[order], words[order]
     kept = ~_empty_loops(words)
     owners, words = _merged_runs(owners[kept], words[kept])
+    owners, words = _runs_of_steps(owners, words, with_steps)
     _link_loops(words, base)
     return words, tuple(int(start) + base for start in np.searchsorted(owners, np.arange(veus)))
 
@@ -92,6 +96,22 @@ def _heads(owners: IntArray, words: IntArray) -> NDArray[np.bool_]:
             heads[head + 1 : end + 1] = False
             last_member = end
     return heads
+
+
+def _runs_of_steps(owners: IntArray, words: IntArray, bodies: Collection[int]) -> tuple[IntArray, IntArray]:
+    """Loops around one task of one of the bodies become runs of all steps. The length is known, or that of a scalar."""
+    opcodes = words[:, 0]
+    alone = (opcodes[:-2] == Opcode.FOR) & (opcodes[1:-1] == Opcode.RUN) & (opcodes[2:] == Opcode.NEXT)
+    starts = np.flatnonzero(alone)
+    runs = words[starts + 1]
+    takes_steps = np.isin(runs[:, 1], [*bodies]) & (runs[:, _TASKS] == 1)
+    takes_steps &= (words[starts, 2] >= 0) | (words[starts, 1] > 0)
+    starts = starts[takes_steps]
+    scalars = words[starts, 2]
+    words[starts + 1, _STEPS] = np.where(scalars < 0, words[starts, 1], -1 - scalars)
+    kept = np.ones(len(words), np.bool_)
+    kept[starts] = kept[starts + 2] = False
+    return owners[kept], words[kept]
 
 
 def _link_loops(words: IntArray, base: int) -> None:

@@ -20,7 +20,7 @@ SERVICE_SUFFIX: Final = "_service"
 IN_ORDER_ATTRIBUTE: Final = "block.in_order"
 """Attribute of a body whose ops stand in the order in which they had best be issued."""
 
-NEUTRAL_OPS: Final = (block.RingPushOp, block.RingWaitOp, block.RingReleaseOp)
+NEUTRAL_OPS: Final = (block.RingPushOp, block.RingWaitOp, block.RingReleaseOp, block.StepsOp)
 """Ops of the block dialect that stay: both targets print them."""
 
 
@@ -106,5 +106,7 @@ def check_converted(ops: Iterable[Operation], form: str) -> None:
     """Raise CompileError if an op of the block dialect is left that is not neutral; `form` is what was converted to."""
     for op in ops:
         for nested in op.walk():
+            if isinstance(nested, block.YieldOp) and isinstance(nested.parent_op(), block.StepsOp):
+                continue
             if nested.name.startswith("block.") and not isinstance(nested, NEUTRAL_OPS):
                 refuse(nested, f"{nested.name} has no form in {form} here")

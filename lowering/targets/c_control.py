@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from xdsl.dialects import scf
 from xdsl.ir import Block, SSAValue
 
+from rammer_ir.dialects.block import StepsOp
 from rammer_ir.lowering.targets.c_text import bare
 from rammer_ir.lowering.targets.c_types import c_type
 from rammer_ir.lowering.targets.c_writer import CWriter
@@ -29,6 +30,17 @@ def print_for(printer: CWriter, op: scf.ForOp) -> None:
         with printer.indented():
             printer.print_block(op.body.block)
             _print_next_values(printer, op.body.block, carried)
+    printer.line("}")
+
+
+def print_steps(printer: CWriter, op: StepsOp) -> None:
+    """Print the loop over the steps for which a body is called."""
+    with printer.scope():
+        name, end = printer.define(op.index, "step"), printer.define(op.end, "end")
+        start = "task->iteration"
+        printer.line(f"for (int {name} = {start}, {end} = {start} + task->steps; {name} < {end}; ++{name}) {{")
+        with printer.indented():
+            printer.print_block(op.body.block)
     printer.line("}")
 
 

@@ -5,7 +5,8 @@ from functools import singledispatch
 from typing import Final
 
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import Float64Type
+from xdsl.dialects.builtin import Float32Type, Float64Type
+from xdsl.dialects.utils.fast_math import FastMathFlag
 from xdsl.ir import Attribute, Operation
 
 from rammer_ir.errors import CompileError
@@ -99,6 +100,8 @@ def float_expression(op: Operation, operands: Sequence[str], language: Language)
 @float_expression.register(arith.FloatingPointLikeBinaryOperation)
 def _(op: arith.FloatingPointLikeBinaryOperation, operands: Sequence[str], language: Language) -> str:
     lhs, rhs = operands
+    if isinstance(op, arith.DivfOp) and _is_approximate(op) and (text := language.approximate("div", operands)):
+        return text
     if type(op) in _SYMBOLS:
         return f"({lhs} {_SYMBOLS[type(op)]} {rhs})"
     if type(op) in _NAN_PROPAGATING:
@@ -129,7 +132,19 @@ def _(op: math.FPowIOp, operands: Sequence[str], language: Language) -> str:
     return _call("pow", [operands[0], cast(c_type(kind), operands[1])], kind)
 
 
+def _is_approximate(op: Operation) -> bool:
+    """Whether an op on float32 says that it may be approximated."""
+    flags = op.properties.get("fastmath")
+    if not isinstance(flags, arith.FastMathFlagsAttr) or not isinstance(op.results[0].type, Float32Type):
+        return False
+    return FastMathFlag.APPROX_FUNC in flags.data
+
+
 def _function(op: Operation, operands: Sequence[str], language: Language) -> str:
+    if isinstance(op, math.ExpOp | math.TanhOp) and _is_approximate(op):
+        text = language.approximate(_FUNCTIONS[type(op)], operands)
+        if text is not None:
+            return text
     return _call(_FUNCTIONS[type(op)], operands, op.results[0].type)
 
 

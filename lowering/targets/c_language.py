@@ -1,6 +1,7 @@
 """What the two dialects of C that bodies are printed in differ in, inside of expressions."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 from xdsl.ir import Attribute
@@ -34,6 +35,10 @@ class Language(ABC):
     @abstractmethod
     def reciprocal_square_root(self, operand: str, kind: Attribute) -> str:
         """One divided by the square root."""
+
+    def approximate(self, function: str, operands: Sequence[str]) -> str | None:
+        """A quotient or a function ("div", "exp", "tanh") of float32 that may be approximated; None if it is not."""
+        return None
 
     def small_quotient(self, lhs: str, rhs: str) -> str:
         """The quotient of indices that are not negative, the dividend below 2**21."""

@@ -15,7 +15,7 @@ from rammer_ir.dialects.block import memory_space
 from rammer_ir.errors import CompileError
 from rammer_ir.locations import describe_op
 from rammer_ir.lowering.from_block.structure import refuse
-from rammer_ir.lowering.targets.c_control import print_for, print_if
+from rammer_ir.lowering.targets.c_control import print_for, print_if, print_steps
 from rammer_ir.lowering.targets.c_expressions import expression, is_expression
 from rammer_ir.lowering.targets.c_helpers import HALF, guarded
 from rammer_ir.lowering.targets.c_language import Language
@@ -67,7 +67,9 @@ class CPrinter(CWriter):
                 print_array(self, op)
             case block.RingPushOp() | block.RingWaitOp() | block.RingReleaseOp():
                 print_ring_op(self, op)
-            case scf.YieldOp() | func.ReturnOp():
+            case block.StepsOp():
+                print_steps(self, op)
+            case scf.YieldOp() | func.ReturnOp() | block.YieldOp():
                 pass
             case _:
                 refuse(op, f"{op.name} has no form in the text of a kernel body")

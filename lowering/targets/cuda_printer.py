@@ -32,6 +32,10 @@ _EXTREMUM: Final = """\
 _HELPERS: Final = {
     "maximum": _EXTREMUM.format(name="maximum", word="max"),
     "minimum": _EXTREMUM.format(name="minimum", word="min"),
+    "approximate_tanh": """\
+{inline} float rammer_approximate_tanh(float x) {{
+  return 1.0f - __fdividef(2.0f, 1.0f + __expf(2.0f * x));
+}}""",
     **COMMON_HELPERS,
 }
 
@@ -81,6 +85,12 @@ class CudaLanguage(Language):
 
     def reciprocal_square_root(self, operand: str, kind: Attribute) -> str:
         return f"rsqrt{'' if isinstance(kind, Float64Type) else 'f'}({operand})"
+
+    def approximate(self, function: str, operands: Sequence[str]) -> str | None:
+        arguments = ", ".join(bare(operand) for operand in operands)
+        if function == "tanh":
+            return f"{self.helper('approximate_tanh')}({arguments})"
+        return f"{'__fdividef' if function == 'div' else '__expf'}({arguments})"
 
 
 class CudaPrinter(CPrinter):

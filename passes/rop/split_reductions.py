@@ -65,7 +65,7 @@ def _splits(operator: OperatorOp, device: DeviceOp) -> Iterator[SplitAttr]:
     if not isa(tilings, ArrayAttr[TilingAttr]):
         raise PassError("an operator has no tilings: run the pass tile first", location=describe_op(operator))
     kinds = {tiling.kind for tiling in tilings}
-    if "generic" in kinds or not can_split(operator):
+    if kinds & {"generic", "recurrence"} or not can_split(operator):
         return
     first = generics_of(operator)[0]
     reduced = first.reduction_dims()

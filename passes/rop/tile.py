@@ -36,7 +36,8 @@ class Tile(Pass):
     Records on every `rop.operator` the tilings that are worth considering on the module's device (`set-device`).
 
     A contraction gets block shapes that its threads can compute, a matrix-vector product several numbers of columns;
-    every other operator gets generic tilings, with enough tasks for all vEUs where there is enough work.
+    every other operator gets generic tilings, with enough tasks for all vEUs where there is enough work. Operators that
+    have tilings keep them.
     """
 
     name = "tile"
@@ -46,6 +47,8 @@ class Tile(Pass):
         if len(devices) != 1:
             raise PassError("tile needs one vdevice.device in the module: run set-device first")
         for operators in [*equal_operators(op)]:
+            if "tilings" in operators[0].attributes:
+                continue
             tilings = ArrayAttr(tilings_of(operators[0], devices[0]))
             for operator in operators:
                 operator.attributes["tilings"] = tilings

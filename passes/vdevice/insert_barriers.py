@@ -9,8 +9,7 @@ from xdsl.ir import Operation
 from xdsl.rewriter import InsertPoint
 
 from rammer_ir.dialects.vdevice import BarrierOp, ForOp, GroupOp, LaunchOp, RunOp
-from rammer_ir.errors import PassError
-from rammer_ir.locations import builder_at, describe_op, location_of
+from rammer_ir.locations import builder_at, location_of
 from rammer_ir.pass_api import Pass
 from rammer_ir.scheduling.barriers import BarrierPlan, NamedStep
 from rammer_ir.scheduling.loops import launch_cases
@@ -25,7 +24,8 @@ class InsertBarriers(Pass):
     Puts a barrier before every run that conflicts with something since the last one, also with an earlier iteration.
 
     A loop that only begins in conflict with what is before it gets one barrier before the loop. Runs conflict where
-    their boxes of a memory overlap and one writes; tasks of one vEU are in order anyway.
+    their boxes of a memory overlap and one writes; tasks of one vEU are in order anyway. A launch with groups says
+    itself how its vEUs wait for each other.
     """
 
     name = "insert-barriers"
@@ -38,9 +38,8 @@ class InsertBarriers(Pass):
 
 
 def _insert(form: ProgramForm, launch: LaunchOp) -> None:
-    for op in launch.walk():
-        if isinstance(op, GroupOp):
-            raise PassError("insert-barriers takes launches without groups", location=describe_op(op))
+    if any(isinstance(op, GroupOp) for op in launch.walk()):
+        return
     ops = [op for op in launch.walk() if isinstance(op, RunOp | ForOp)]
     names: dict[Operation, int] = {op: name for name, op in enumerate(ops)}
     plan = BarrierPlan()

@@ -39,9 +39,13 @@ class CompiledBody:
         self._compute = compiler.code(body.compute.block)
         self._slots = compiler.slots
 
-    def run(self, operands: Sequence[Array], parameters: Sequence[int], task: int, loop: int = 0) -> None:
+    def run(
+        self, operands: Sequence[Array], parameters: Sequence[int], task: int, loop: int = 0, steps: int = 1
+    ) -> None:
         """
         Run the body for one task; it writes into the operands, one-dimensional arrays that are contiguous.
+
+        A body with steps is run for so many, from loop index `loop` on.
 
         Raises RammerError for an access out of range and for whatever the order of threads would decide.
         """
@@ -54,7 +58,7 @@ class CompiledBody:
         with np.errstate(all="ignore"):
             if self._service is not None:
                 self._service.run(BlockState(self._slots, self._threads, ring), arguments)
-            state = BlockState(self._slots, self._threads, ring)
+            state = BlockState(self._slots, self._threads, ring, steps)
             self._compute.run(state, arguments)
         state.copies.check_finished()
         ring.check_finished()

@@ -27,6 +27,19 @@ def _parallel(compiler: Compiler, op: block.ParallelOp) -> Step:
     return run
 
 
+def _steps(compiler: Compiler, op: block.StepsOp) -> Step:
+    body = op.parent_op()
+    assert isinstance(body, block.BodyOp)
+    loop, code = compiler.slot(body.compute.block.args[1]), compiler.code(op.body.block)
+
+    def run(state: BlockState) -> None:
+        first = state.values[loop]
+        for step in range(first, first + state.steps):
+            code.run(state, (step, first + state.steps))
+
+    return run
+
+
 def _for(compiler: Compiler, op: scf.ForOp) -> Step:
     bounds, starts = compiler.slots_of((op.lb, op.ub, op.step)), compiler.slots_of(op.iter_args)
     code, results = compiler.code(op.body.block), compiler.slots_of(op.results)
@@ -146,6 +159,7 @@ CONTROL: Makers = {
     block.WarpReduceOp: _warp_reduce,
     block.LaneReduceOp: _lane_reduce,
     block.BarrierOp: _barrier,
+    block.StepsOp: _steps,
     scf.ForOp: _for,
     scf.IfOp: _if,
 }

@@ -20,13 +20,15 @@ class BlockState:
     Values by slot, the lanes at work, and what is under way.
 
     A value is a number that all lanes share (an index or truth value as Python's int or bool, others as NumPy
-    scalars), an array with one for each iteration at work, or a `BlockArray`.
+    scalars), an array with one for each iteration at work, or a `BlockArray`. `steps` is for how many steps of a loop
+    the body is run.
     """
 
-    def __init__(self, slots: int, threads: int, ring: WeightRing) -> None:
+    def __init__(self, slots: int, threads: int, ring: WeightRing, steps: int = 1) -> None:
         self.values: list[Any] = [None] * slots
         self.threads = threads
         self.ring = ring
+        self.steps = steps
         self.copies = PendingCopies()
         self.epoch = 0
         self.lanes = Lanes()

@@ -56,6 +56,8 @@ def _check_runs(image: ProgramImage) -> None:
     last = runs[:, 3] + np.maximum(runs[:, 4] - 1, 0) * runs[:, 5]
     fits = np.all(runs[:, 3:5] >= 0, axis=1) & (last >= 0) & (last <= _TASKS_MAXIMUM)
     _check(bool(np.all(fits)), image, "an instruction runs tasks with numbers below 0 or beyond 32 bits")
+    has_scalar = -1 - runs[:, 7] < len(image.scalars)
+    _check(bool(np.all(has_scalar)), image, "an instruction runs as many steps as a scalar says that does not exist")
 
 
 def _check_counters(image: ProgramImage) -> None:

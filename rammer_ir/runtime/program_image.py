@@ -8,7 +8,7 @@ A program is a sequence of *launches*.  In a launch each vEU executes its own
 instruction is eight ``int32`` words, the first of which is its :class:`Opcode`:
 
 ========= ====================================================================
-RUN       body, descriptor, first task, task count, task step, iteration
+RUN       body, descriptor, first task, task count, task step, iteration, steps
 BARRIER   barrier, participants
 WAIT      first counter, counters, threshold, threshold per iteration, event
 SIGNAL    counter
@@ -20,7 +20,8 @@ END
 
 - ``RUN`` calls body number *body* for tasks ``first + i * step``.  *descriptor*
   is an index into the word table :attr:`ProgramImage.descriptors`. *iteration*
-  is added to the loop index.
+  is added to the loop index.  If *steps* is not zero, each call is for several
+  steps, from 0 on: that many, or the run-time value of scalar ``-1 - steps``.
 - ``BARRIER`` is the *n*-th meeting of *participants* vEUs at counter *barrier*,
   where *n* counts the meetings this vEU had at it in this launch.
 - ``WAIT`` polls until each of the counters has reached
@@ -113,13 +114,15 @@ class Body:
     `service` whether ``<name>_service`` exists too: what the service role of a
     vEU does ahead of time for each task (stream weights into the ring).
     With `in_order` the source stands in the order in which its instructions
-    had best be issued.
+    had best be issued; one that `has_steps` can be called for several steps of
+    a loop at once.
     """
 
     name: str
     source: str
     service: bool
     in_order: bool = False
+    has_steps: bool = False
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,14 @@ PIN_ALIGNMENT: Final = 16
 """Bytes to which pinned weights are aligned in shared memory."""
 
 
+PARTITIONS: Final = 4
+"""Parts of a vEU on CUDA, each with a quarter of the registers; warps of 32 threads go to them in turn."""
+
+
 def registers_per_thread(registers: int, threads: int) -> int:
     """What each of `threads` threads of a vEU may have of its registers."""
-    return min(registers // threads // REGISTER_UNIT * REGISTER_UNIT, MOST_REGISTERS)
+    placed = aligned(threads, PARTITIONS * 32)
+    return min(registers // placed // REGISTER_UNIT * REGISTER_UNIT, MOST_REGISTERS)
 
 
 def ring_slots(shared_bytes: int, slot_bytes: int) -> int:

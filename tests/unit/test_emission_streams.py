@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,6 +112,17 @@ def test_empty_loops_vanish() -> None:
     table, starts = assemble(steps, 2, 0)
     assert stream(table, starts, 0) == []
     assert [words[0] for words in stream(table, starts, 1)] == [FOR, RUN, NEXT]
+
+
+@pytest.mark.parametrize(("length", "steps"), [((3, -1), 3), ((0, 1), -2)], ids=["known", "at run time"])
+def test_loops_around_one_task_of_a_body_with_steps(length: tuple[int, int], steps: int) -> None:
+    batches = [rows(0, (FOR, *length)), rows(0, run(7), scope=1), rows(0, (NEXT,))]
+    table, starts = assemble(batches, 1, 0, with_steps={0})
+    (words,) = stream(table, starts, 0)
+    assert (words[0], words[3], words[7]) == (RUN, 7, steps)
+    assert len(stream(*assemble(batches, 1, 0, with_steps={1}), 0)) == 3, "a body of another number"
+    twice = [*batches[:2], rows(0, run(9), scope=1), batches[2]]
+    assert len(stream(*assemble(twice, 1, 0, with_steps={0}), 0)) == 3, "two tasks take turns"
 
 
 def test_large_program() -> None:

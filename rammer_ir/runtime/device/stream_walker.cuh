@@ -36,11 +36,13 @@ class Walker {
 
   // Writes the instruction that next() gave last; a RUN with its operands and parameters at this loop index.
   RAMMER_DEVICE void write(Entry* entry, const Instruction& instruction, int task) {
-    // Only a RUN has a sixth operand.
-    const int iteration = iteration_ + instruction.words[6];
+    // Only a RUN has a sixth and a seventh operand.
+    const int steps = instruction.words[7];
+    const int iteration = steps == 0 ? iteration_ + instruction.words[6] : 0;
     if (instruction.words[0] == RUN) resolve(cached(instruction.words[2]), iteration, entry);
     if (lane() < 8) entry->instruction.words[lane()] = reinterpret_cast<const int*>(window_entry(place_))[lane()];
     if (lane() == 0) *reinterpret_cast<int4*>(&entry->place) = make_int4(place_, iteration, task, iteration);
+    if (lane() == 0) entry->task.steps = steps == 0 ? 1 : steps > 0 ? steps : arguments_.scalars[-1 - steps];
     __syncwarp();
   }
 

@@ -63,6 +63,7 @@ struct Task {
   void** operands;
   const int* parameters;
   unsigned tag;      // upper half of the words that are valid in this launch
+  int steps;         // from `iteration` on: what a body is called for at once
 };
 
 // A place in the ring: a slot, and whether its current phase is even or odd.

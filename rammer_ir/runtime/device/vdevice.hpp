@@ -27,6 +27,7 @@ using Word = uint64_t;
 struct Task {
     int32_t index;              // linear task index
     int32_t iteration;          // loop index t
+    int32_t steps;              // from `iteration` on: what a body is called for at once
     char* scratch;              // the body's scratch memory, aligned to 64 bytes
     char* const* operands;      // resolved for this iteration
     const int32_t* parameters;

@@ -87,7 +87,9 @@ void VirtualUnit::run(const int32_t* words) {
     const int32_t first = words[3];
     const int32_t count = words[4];
     const int32_t stride = words[5];
-    task.iteration = iteration + words[6];
+    const int32_t steps = words[7];
+    task.iteration = steps == 0 ? iteration + words[6] : 0;
+    task.steps = steps == 0 ? 1 : steps > 0 ? steps : shared->scalars[-1 - steps];
     resolve(shared->tables.descriptors + words[2]);
     for (int32_t i = 0; i < count && !shared->control.stopped(); ++i) {
         task.index = first + i * stride;

@@ -210,3 +210,38 @@ block.body @lanes threads 64 {
   }
   block.yield
 }
+
+// -----
+
+// The steps stay: their text is a loop over those that a body is called for. What a thread keeps stands before them.
+// CHECK-LABEL: cuda.func @stepped threads 64 scratch 0 {
+// CHECK:         %v = memref.load %w[%thread]
+// CHECK-NEXT:    memref.store %v, %kept[%zero]
+// CHECK-NEXT:    block.steps (%t, %end) {
+// CHECK-NEXT:      cuda.barrier
+// CHECK-NEXT:      %row = arith.muli %t, %n : index
+// CHECK-NEXT:      %at = arith.addi %row, %thread : index
+// CHECK-NEXT:      %v_1 = memref.load %kept[%zero]
+// CHECK-NEXT:      memref.store %v_1, %x[%at]
+// CHECK-NEXT:    }
+// CHECK-NEXT:    cuda.return
+block.body @stepped threads 64 {
+^bb0(%task: index, %unused: index, %w: memref<?xf32, "weights">, %x: memref<?xf32, "global">):
+  %zero = arith.constant 0 : index
+  %n = arith.constant 64 : index
+  %kept = memref.alloca() : memref<1xf32, "thread">
+  block.parallel thread (%i) in %n {
+    %v = memref.load %w[%i] : memref<?xf32, "weights">
+    memref.store %v, %kept[%zero] : memref<1xf32, "thread">
+  }
+  block.steps (%t, %end) {
+    block.barrier
+    block.parallel thread (%i) in %n {
+      %row = arith.muli %t, %n : index
+      %at = arith.addi %row, %i : index
+      %v = memref.load %kept[%zero] : memref<1xf32, "thread">
+      memref.store %v, %x[%at] : memref<?xf32, "global">
+    }
+  }
+  block.yield
+}

@@ -115,3 +115,38 @@ block.body @alone threads 1 {
 // CHECK:       func.func @alone_service(%task: index, %t: index, %w: memref<?xf32, "weights">, %y: memref<?xf32, "global">) {
 // CHECK-NEXT:    block.ring_push 4 %w[%task] : memref<?xf32, "weights">
 // CHECK-NEXT:    func.return
+
+// -----
+
+// Steps stay a loop; each thread has its row of what is kept.
+
+block.body @stepped threads 64 {
+^bb0(%task: index, %unused: index, %w: memref<?xf32, "weights">, %x: memref<?xf32, "global">):
+  %zero = arith.constant 0 : index
+  %n = arith.constant 64 : index
+  %kept = memref.alloca() : memref<1xf32, "thread">
+  block.parallel thread (%i) in %n {
+    %v = memref.load %w[%i] : memref<?xf32, "weights">
+    memref.store %v, %kept[%zero] : memref<1xf32, "thread">
+  }
+  block.steps (%t, %end) {
+    block.barrier
+    block.parallel thread (%i) in %n {
+      %row = arith.muli %t, %n : index
+      %at = arith.addi %row, %i : index
+      %v = memref.load %kept[%zero] : memref<1xf32, "thread">
+      memref.store %v, %x[%at] : memref<?xf32, "global">
+    }
+  }
+  block.yield
+}
+
+// CHECK:       func.func @stepped
+// CHECK:         %kept = memref.alloca() : memref<64x1xf32, "thread">
+// CHECK:         scf.for
+// CHECK:           memref.store %v, %kept[%i, %zero]
+// CHECK:         block.steps (%t, %end) {
+// CHECK-NOT:       barrier
+// CHECK:           scf.for
+// CHECK:             memref.load %kept[%i_1, %zero]
+// CHECK:         func.return

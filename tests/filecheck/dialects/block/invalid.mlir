@@ -5,7 +5,7 @@
 
 // -----
 
-// CHECK: 'block.yield' expects parent op to be one of 'block.body', 'block.parallel', 'block.warp_reduce'
+// CHECK: 'block.yield' expects parent op to be one of 'block.body', 'block.parallel', 'block.steps', 'block.warp_reduce'
 block.yield
 
 // -----
@@ -541,3 +541,43 @@ block.parallel warp (%i) in %n {
   %v = arith.constant 1.0 : f32
   %s = block.lane_reduce add %v over 32 step 1 : f32
 }
+
+// -----
+
+// CHECK: block.steps stands last in the compute region of a body
+block.body @before threads 32 {
+^bb0(%task: index, %unused: index):
+  block.steps (%t, %end) {
+  }
+  block.barrier
+  block.yield
+}
+
+// -----
+
+// CHECK: block.steps stands last in the compute region of a body
+block.body @inside threads 32 {
+^bb0(%task: index, %unused: index):
+  %n = arith.constant 32 : index
+  block.parallel thread (%i) in %n {
+    block.steps (%t, %end) {
+    }
+  }
+  block.yield
+}
+
+// -----
+
+// CHECK: block.steps has the index of a step, and that behind the last one
+"block.steps"() ({
+  block.yield
+}) : () -> ()
+
+// -----
+
+// CHECK: block.steps must end with block.yield, without a value
+"block.steps"() ({
+^bb0(%t: index, %end: index):
+  %v = arith.constant 1.0 : f32
+  block.yield %v : f32
+}) : () -> ()

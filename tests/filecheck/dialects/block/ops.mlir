@@ -48,6 +48,18 @@ block.body @spaces threads 1 {
   block.yield
 }
 
+// What stands before its steps is done once.
+block.body @stepped threads 32 {
+^bb0(%task: index, %unused: index, %x: memref<?xf32, "global">):
+  %v = arith.constant 1.0 : f32
+  block.steps (%t, %end) attributes {note} {
+    block.parallel thread (%i) in %t {
+      memref.store %v, %x[%i] : memref<?xf32, "global">
+    }
+  }
+  block.yield
+}
+
 // CHECK:      "test.op"() {levels = [#block<level thread>, #block<level warp>]} : () -> ()
 // CHECK:      block.body @row_sums threads 128 attributes {note} {
 // CHECK-NEXT: ^bb{{[0-9]+}}(%task: index, %t: index, %x: memref<?xf32, "global">, %w: memref<?xf32, "weights">, %y: memref<?xf32, "global">, %n: index):
@@ -88,5 +100,16 @@ block.body @spaces threads 1 {
 // CHECK-NEXT: }
 // CHECK:      block.body @spaces threads 1 {
 // CHECK-NEXT: ^bb{{[0-9]+}}(%task: index, %t: index, %a: memref<?xf32, "global">, %b: memref<?xi32, "weights">, %c: memref<?xf32, "words">, %d: memref<?xf32, "pinned">):
+// CHECK-NEXT:   block.yield
+// CHECK-NEXT: }
+
+// CHECK:      block.body @stepped threads 32 {
+// CHECK-NEXT: ^bb{{[0-9]+}}(%task: index, %unused: index, %x: memref<?xf32, "global">):
+// CHECK-NEXT:   %v = arith.constant 1.000000e+00 : f32
+// CHECK-NEXT:   block.steps (%t, %end) attributes {note} {
+// CHECK-NEXT:     block.parallel thread (%i) in %t {
+// CHECK-NEXT:       memref.store %v, %x[%i] : memref<?xf32, "global">
+// CHECK-NEXT:     }
+// CHECK-NEXT:   }
 // CHECK-NEXT:   block.yield
 // CHECK-NEXT: }

@@ -204,3 +204,55 @@ block.body @ring threads 32 {
 // CHECK-NEXT:   const float* w = rammer::operand<const float>(task, 0);
 // CHECK-NEXT:   rammer::ring_push(task, w + task_index, 128);
 // CHECK-NEXT: }
+
+// A body that is called for several steps at once.
+
+block.body @stepped threads 64 {
+^bb0(%task: index, %unused: index, %w: memref<?xf32, "weights">, %x: memref<?xf32, "global">):
+  %zero = arith.constant 0 : index
+  %n = arith.constant 64 : index
+  %kept = memref.alloca() : memref<1xf32, "thread">
+  block.parallel thread (%i) in %n {
+    %v = memref.load %w[%i] : memref<?xf32, "weights">
+    memref.store %v, %kept[%zero] : memref<1xf32, "thread">
+  }
+  block.steps (%t, %end) {
+    block.barrier
+    block.parallel thread (%i) in %n {
+      %row = arith.muli %t, %n : index
+      %at = arith.addi %row, %i : index
+      %v = memref.load %kept[%zero] : memref<1xf32, "thread">
+      memref.store %v, %x[%at] : memref<?xf32, "global">
+    }
+  }
+  block.yield
+}
+
+// CHECK:      extern "C" __device__ void stepped(rammer::Task* task) {
+// CHECK:        kept[0] = v;
+// CHECK:        float* x = rammer::operand<float>(task, 1);
+// CHECK-NEXT:   for (int t = task->iteration, end = task->iteration + task->steps; t < end; ++t) {
+// CHECK-NEXT:     rammer::barrier();
+// CHECK-NEXT:     const float v_2 = kept[0];
+// CHECK-NEXT:     x[(t * 64) + thread] = v_2;
+// CHECK-NEXT:   }
+// CHECK-NEXT: }
+
+// What may be approximated is.
+
+block.body @approximate threads 32 {
+^bb0(%task: index, %t: index, %x: memref<?xf32, "global">):
+  %n = arith.constant 32 : index
+  block.parallel thread (%i) in %n {
+    %v = memref.load %x[%i] : memref<?xf32, "global">
+    %e = math.exp %v fastmath<afn> : f32
+    %d = arith.divf %v, %e fastmath<afn> : f32
+    %h = math.tanh %d fastmath<afn> : f32
+    memref.store %h, %x[%i] : memref<?xf32, "global">
+  }
+  block.yield
+}
+
+// CHECK: float rammer_approximate_tanh(float x) {
+// CHECK: extern "C" __device__ void approximate(rammer::Task* task) {
+// CHECK:   x[thread] = rammer_approximate_tanh(__fdividef(v, __expf(v)));

@@ -141,3 +141,34 @@ func.func @vectors(%task: index, %t: index, %w: memref<?xf32, "weights">, %y: me
 // CHECK-NEXT:   float* y = rammer::operand<float>(task, 1);
 // CHECK-NEXT:   rammer::store_vector(y + n, total);
 // CHECK-NEXT: }
+
+// A body that is called for several steps at once.
+
+block.body @stepped threads 64 {
+^bb0(%task: index, %unused: index, %w: memref<?xf32, "weights">, %x: memref<?xf32, "global">):
+  %zero = arith.constant 0 : index
+  %n = arith.constant 64 : index
+  %kept = memref.alloca() : memref<1xf32, "thread">
+  block.parallel thread (%i) in %n {
+    %v = memref.load %w[%i] : memref<?xf32, "weights">
+    memref.store %v, %kept[%zero] : memref<1xf32, "thread">
+  }
+  block.steps (%t, %end) {
+    block.barrier
+    block.parallel thread (%i) in %n {
+      %row = arith.muli %t, %n : index
+      %at = arith.addi %row, %i : index
+      %v = memref.load %kept[%zero] : memref<1xf32, "thread">
+      memref.store %v, %x[%at] : memref<?xf32, "global">
+    }
+  }
+  block.yield
+}
+
+// CHECK:      extern "C" void stepped(rammer::Task* task) {
+// CHECK:        for (int t = task->iteration, end = task->iteration + task->steps; t < end; ++t) {
+// CHECK:          for (int i = 0; i < 64; ++i) {
+// CHECK:            x[(t * 64) + i] = v;
+// CHECK:          }
+// CHECK-NEXT:   }
+// CHECK-NEXT: }
