@@ -48,7 +48,7 @@ _REDUCTIONS: Final = {"add": "+", "multiply": "*"}
 
 
 class CppLanguage(Language):
-    """C++17 with what `vdevice.hpp` includes."""
+    """C++14 with what `vdevice.hpp` includes."""
 
     inline: ClassVar[str] = "static inline"
 

@@ -44,9 +44,11 @@ class Recorder:
         self.names: list[str] = []
         compile_source = Compiler.compile
 
-        def record(compiler: Compiler, name: str, source: str, *, include: Sequence[Path] = ()) -> bytes:
+        def record(
+            compiler: Compiler, name: str, source: str, *, include: Sequence[Path], more_flags: Sequence[str]
+        ) -> bytes:
             self.names.append(name)
-            return compile_source(compiler, name, source, include=include)
+            return compile_source(compiler, name, source, include=include, more_flags=more_flags)
 
         monkeypatch.setattr(Compiler, "compile", record)
 

@@ -49,12 +49,12 @@ class Compiler:
     flags: tuple[str, ...]
     fingerprint: str
 
-    def compile(self, name: str, source: str, *, include: Sequence[Path] = ()) -> bytes:
+    def compile(self, name: str, source: str, *, include: Sequence[Path] = (), more_flags: Sequence[str] = ()) -> bytes:
         """The object file for `source`; raises CompileError, which names `name` and carries the compiler's output."""
         with tempfile.TemporaryDirectory(prefix="rammer-") as folder:
             result = Path(folder) / "result.o"
             folders = [f"-I{path}" for path in include]
-            arguments = [*self.flags, *folders, "-c", "-x", "c++", "-", "-o", str(result)]
+            arguments = [*self.flags, *more_flags, *folders, "-c", "-x", "c++", "-", "-o", str(result)]
             self._call(arguments, source, f"{name} does not compile")
             return result.read_bytes()
 
