@@ -76,14 +76,16 @@ def measure(
     path: Path, profile_batch: int, global_batch: int, ends: tuple[int, ...], policy: SearchPolicy
 ) -> tuple[float, float, int]:
     """Median seconds, the speedup and the number of states."""
-    seconds: list[float] = []
     request = Request(profile_batch, Cluster(ends), policy=policy)
-    for _ in range(3):
+
+    def once() -> tuple[float, float, int]:
         start = time.process_time()
         states = model_states(read_profile(path))
         plan = plan_states(states, request, global_batch)
-        seconds.append(time.process_time() - start)
-    return statistics.median(seconds), plan.speedup, len(states)
+        return time.process_time() - start, plan.speedup, len(states)
+
+    found = [once() for _ in range(3)]
+    return statistics.median(seconds for seconds, _, _ in found), *found[0][1:]
 
 
 def measure_hpgo(
