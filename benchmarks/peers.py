@@ -1,15 +1,16 @@
 """
-Whole networks on a GPU against PyTorch's CUDA graph in the same run, fp32, batch 1.
+Whole networks on a GPU against PyTorch's CUDA graph in the same run, of each precision, batch 1.
 
     python benchmarks/peers.py [--models resnet50 resnext29 alexnet] [--output docs/results/peers.md] [--commit HASH]
 
-PyTorch runs with normalisation folded, cuDNN's tuning without limit, no TF32, channels first and last: the better one
-counts. The floor is the larger of two times: of the operations at the measured peak of fp32 multiply-adds, and of the
-weights at the memory's bandwidth.
+PyTorch runs with normalisation folded, cuDNN's tuning without limit, channels first and last: the better one counts, of
+the same precision (for 3xtf32, fp32). The floor is the larger of two times: of the operations at the measured peak of
+fp32 multiply-adds, and of the weights at the memory's bandwidth.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import cast
 import numpy as np
 import onnx
 from fp32_peak import fp32_peak
+from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch_peer import TorchGraph
 
@@ -34,6 +36,7 @@ MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
     "resnext29": resnext_model,
     "alexnet": partial(light_model, "bvlc_alexnet"),
 }
+Arrays = Mapping[str, "NDArray[np.generic]"]
 RUNS = 100
 BANDWIDTH = 3.0e12
 """Bytes a second that a kernel which only reads gets of an H100's memory (docs/results/matrix-vector.md)."""
@@ -61,16 +64,24 @@ def weight_bytes(model: onnx.ModelProto) -> int:
     return sum(numpy_helper.to_array(value).nbytes for value in model.graph.initializer)
 
 
-def measure(name: str, peak: float) -> list[str]:
-    """The rows of a network: ours, and PyTorch's."""
-    model = MODELS[name]()
-    floor = max(operations(model) / peak, weight_bytes(model) / BANDWIDTH) * 1e6
-    with rammer_ir.compile(model, device="cuda", strategy="persistent") as program:
-        inputs = random_inputs(program.inputs, seed=0)
-        expected = run_onnxruntime(model, inputs)
-        comparison = compare(program.run(inputs), expected)
+@dataclass(frozen=True)
+class Row:
+    """What was measured of one contender: seconds of device time, warm and cold, and the error."""
+
+    name: str
+    warm: float
+    cold: float
+    error: float
+    wall: float | None = None
+    compile_seconds: float | None = None
+
+
+def measure_ours(model: onnx.ModelProto, precision: str, inputs: Arrays, expected: Arrays) -> Row:
+    """A precision of ours; ends the benchmark if its results are wrong."""
+    with rammer_ir.compile(model, device="cuda", strategy="persistent", precision=precision) as program:
+        comparison = compare(program.run(inputs), expected, precision)
         if not comparison.is_close:
-            raise SystemExit(f"{name}: wrong by {comparison.largest_error}")
+            raise SystemExit(f"{precision}: wrong by {comparison.largest_error}")
         loaded = cast("CudaProgram", program.loaded)
         warm, cold = (
             loaded.measure(inputs, runs=RUNS, warmup=20, clock="device", cache=cache).median
@@ -78,25 +89,45 @@ def measure(name: str, peak: float) -> list[str]:
         )
         wall = loaded.measure(inputs, runs=RUNS, warmup=20, clock="wall").median
         seconds = sum(program.compile_seconds.values())
-    rivals: list[tuple[str, float, float]] = []
-    for layout in ("channels first", "channels last"):
-        graph = TorchGraph(model, inputs, channels_last=layout == "channels last")
-        error = compare({next(iter(expected)): graph.result()}, expected)
-        if not error.is_close:
-            raise SystemExit(f"{name}, PyTorch {layout}: wrong by {error.largest_error}")
-        rivals.append((layout, graph.measure(RUNS, 20), graph.measure(RUNS, 20, is_cold=True)))
-    best = min(time for _, time, _ in rivals)
-    ours = (
-        f"| {name} | Rammer IR, persistent | {floor:.0f} | {warm * 1e6:.0f} | {cold * 1e6:.0f} | {wall * 1e6:.0f} "
-        f"| {warm / best:.2f} | {seconds:.1f} | {comparison.largest_error:.1e} |"
+    return Row(f"Rammer IR, {precision}", warm, cold, comparison.largest_error, wall, seconds)
+
+
+def measure_torch(model: onnx.ModelProto, layout: str, precision: str, inputs: Arrays, expected: Arrays) -> Row:
+    """PyTorch's CUDA graph; ends the benchmark if its results are wrong."""
+    graph = TorchGraph(model, inputs, channels_last=layout == "channels last", tf32=precision == "tf32")
+    comparison = compare({next(iter(expected)): graph.result()}, expected, precision)
+    if not comparison.is_close:
+        raise SystemExit(f"PyTorch {layout}: wrong by {comparison.largest_error}")
+    times = graph.measure(RUNS, 20), graph.measure(RUNS, 20, is_cold=True)
+    return Row(f"PyTorch CUDA graph, {precision}, {layout}", *times, comparison.largest_error)
+
+
+def measure(name: str, peak: float) -> list[str]:
+    """The rows of a network: ours and PyTorch's, of each precision."""
+    model = MODELS[name]()
+    floor = max(operations(model) / peak, weight_bytes(model) / BANDWIDTH) * 1e6
+    with rammer_ir.compile(model, device="cpu", strategy="base") as program:
+        inputs = random_inputs(program.inputs, seed=0)
+    expected = run_onnxruntime(model, inputs)
+    lines: list[str] = []
+    for ours, precision in ((("fp32", "3xtf32"), "fp32"), (("tf32",), "tf32")):
+        rivals = [
+            measure_torch(model, layout, precision, inputs, expected) for layout in ("channels first", "channels last")
+        ]
+        best = min(rival.warm for rival in rivals)
+        rows = [*(measure_ours(model, each, inputs, expected) for each in ours), *rivals]
+        lines += [line(row, f"{floor:.0f}" if row.name == "Rammer IR, fp32" else "", best) for row in rows]
+    return [f"| {name} {lines[0]}", *(f"| {text}" for text in lines[1:])]
+
+
+def line(row: Row, floor: str, best: float) -> str:
+    """A row of the table without its first column."""
+    wall = "" if row.wall is None else f"{row.wall * 1e6:.0f}"
+    seconds = "" if row.compile_seconds is None else f"{row.compile_seconds:.1f}"
+    return (
+        f"| {row.name} | {floor} | {row.warm * 1e6:.0f} | {row.cold * 1e6:.0f} | {wall} | {row.warm / best:.2f} "
+        f"| {seconds} | {row.error:.1e} |"
     )
-    return [
-        ours,
-        *(
-            f"| | PyTorch CUDA graph, {layout} | | {time * 1e6:.0f} | {flushed * 1e6:.0f} | | {time / best:.2f} | | |"
-            for layout, time, flushed in rivals
-        ),
-    ]
 
 
 def main() -> None:
@@ -114,12 +145,12 @@ def main() -> None:
     ]
     for name in options.models:
         rows += measure(name, peak)
-        print("\n".join(rows[-3:]), flush=True)
+        print("\n".join(rows[-7:]), flush=True)
     text = (
         "# Whole networks against PyTorch\n\n"
-        f"{device.properties.name}, fp32 without TF32, batch 1, medians of {RUNS}, all in one run; device time between "
-        "two events around a launch or a replay, warm or behind a flush of the L2; wall time from arrays to arrays. "
-        f"Floor: operations at {peak / 1e12:.1f} TFLOP/s or weights at {BANDWIDTH / 1e12:.1f} TB/s. Errors are "
+        f"{device.properties.name}, strategy persistent, batch 1, medians of {RUNS}, all in one run; device time "
+        "between two events around a launch or a replay, warm or behind a flush of the L2; wall time from arrays to "
+        f"arrays. Floor: operations at {peak / 1e12:.1f} TFLOP/s or weights at {BANDWIDTH / 1e12:.1f} TB/s. Errors are "
         f"relative to onnxruntime. {date.today()}, commit {options.commit}. Script: `benchmarks/peers.py`.\n\n"
         + "\n".join(rows)
         + "\n"

@@ -165,11 +165,13 @@ class TorchModel:
 class TorchGraph:
     """A model captured in a CUDA graph, on given inputs."""
 
-    def __init__(self, model: onnx.ModelProto, inputs: Mapping[str, NDArray[Any]], *, channels_last: bool) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, inputs: Mapping[str, NDArray[Any]], *, channels_last: bool, tf32: bool = False
+    ) -> None:
         torch.backends.cudnn.benchmark = True
         torch.backends.cudnn.benchmark_limit = 0
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+        torch.backends.cudnn.allow_tf32 = tf32
         self.eager = TorchModel(model, channels_last=channels_last)
         self.inputs = {name: self.eager.tensor(array) for name, array in inputs.items()}
         side = torch.cuda.Stream()

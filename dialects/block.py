@@ -53,6 +53,7 @@ from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
 from rammer_ir.dialects.assembly import parse_attribute_dictionary
+from rammer_ir.dialects.block_mma import MmaOp, RoundTf32Op
 from rammer_ir.dialects.integers import integer
 from rammer_ir.dialects.nesting import enclosing_op
 from rammer_ir.dialects.rop import Combiner
@@ -824,6 +825,8 @@ BlockForm = Dialect(
         StepsOp,
         WarpReduceOp,
         LaneReduceOp,
+        RoundTf32Op,
+        MmaOp,
         BarrierOp,
         CopyOp,
         CopyAsyncOp,

@@ -22,6 +22,7 @@ from xdsl.dialects.builtin import (
     StringAttr,
     SymbolNameConstraint,
     UnitAttr,
+    f32,
     i1,
     i64,
 )
@@ -49,6 +50,7 @@ from xdsl.utils.exceptions import VerifyException
 from rammer_ir.dialects.assembly import parse_attribute_dictionary
 from rammer_ir.dialects.block import MemorySpace, memory_space, memref_type
 from rammer_ir.dialects.integers import integer
+from rammer_ir.dialects.mma_operands import MmaOperands
 from rammer_ir.dialects.nesting import enclosing_op
 
 WARP_THREADS = 32
@@ -447,6 +449,39 @@ class WaitCopiesOp(IRDLOperation):
             raise VerifyException(f"the number of pending groups must not be negative, got {self.pending}")
 
 
+@irdl_op_definition
+class RoundTf32Op(IRDLOperation):
+    """
+    The nearest tf32 number (`cvt.rna.tf32.f32`).
+
+    Example: `%factor = cuda.round_tf32 %x`
+    """
+
+    name = "cuda.round_tf32"
+    value = operand_def(f32)
+    result = result_def(f32)
+    traits = traits_def(Pure())
+    assembly_format = "$value attr-dict"
+
+    def __init__(self, value: SSAValue | Operation) -> None:
+        super().__init__(operands=[value], result_types=[f32])
+
+
+@irdl_op_definition
+class MmaOp(MmaOperands):
+    """
+    Adds the product of two matrices to sums, which the lanes of a warp hold as `block.mma` says (`mma.sync`).
+
+    Example: `%s0, %s1, %s2, %s3 = cuda.mma tf32 [%x0, %x1, %x2, %x3] [%w0, %w1] [%r0, %r1, %r2, %r3]`
+    """
+
+    name = "cuda.mma"
+
+    def verify_(self) -> None:
+        self.verify_operands()
+        _verify_compute_role(self)
+
+
 Cuda = Dialect(
     "cuda",
     [
@@ -458,6 +493,8 @@ Cuda = Dialect(
         BarrierOp,
         WarpBarrierOp,
         ShuffleOp,
+        RoundTf32Op,
+        MmaOp,
         CopyOp,
         CopyAsyncOp,
         CommitCopiesOp,

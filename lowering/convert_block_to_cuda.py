@@ -82,6 +82,10 @@ def _lower(op: Operation) -> None:
             rewriter.replace(op, cuda.BarrierOp())
         case block.LaneReduceOp():
             lower_lane_reduction(op)
+        case block.RoundTf32Op():
+            rewriter.replace(op, cuda.RoundTf32Op(op.value))
+        case block.MmaOp():
+            rewriter.replace(op, cuda.MmaOp(op.factors, op.x, op.w, op.sums))
         case block.CommitCopiesOp():
             rewriter.replace(op, cuda.CommitCopiesOp())
         case block.WaitCopiesOp():

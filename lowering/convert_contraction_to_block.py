@@ -6,16 +6,21 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
 from rammer_ir.dialects.block import BodyOp
+from rammer_ir.dialects.rop_attributes import Arithmetic
 from rammer_ir.dialects.rtask import ContractionAttr
 from rammer_ir.errors import RammerError
 from rammer_ir.locations import describe_op
 from rammer_ir.lowering.bodies.body_builder import BodyBuilder
-from rammer_ir.lowering.bodies.contraction_body import STAGES, ContractionBody
+from rammer_ir.lowering.bodies.contraction_body import STAGES, task_symbols
 from rammer_ir.lowering.bodies.contraction_columns import StagedColumns
+from rammer_ir.lowering.bodies.contraction_epilogue import ContractionEpilogue
+from rammer_ir.lowering.bodies.contraction_row_copies import RowCopies
 from rammer_ir.lowering.bodies.contraction_rows import StagedRows
-from rammer_ir.lowering.bodies.contraction_shape import ContractionShape
-from rammer_ir.lowering.bodies.contraction_stages import StagedInput
+from rammer_ir.lowering.bodies.contraction_shape import ContractionShape, WarpShape
+from rammer_ir.lowering.bodies.contraction_warp_rows import StagedWarpRows
+from rammer_ir.lowering.bodies.fma_contraction_body import FmaContractionBody
 from rammer_ir.lowering.bodies.kernel_view import KernelView, kernel_views
+from rammer_ir.lowering.bodies.mma_contraction_body import MmaContractionBody
 from rammer_ir.lowering.bodies.tap_table import TapTable
 from rammer_ir.lowering.convert_generic_to_block import add_body
 from rammer_ir.pass_api import Pass
@@ -30,10 +35,10 @@ class ConvertContractionToBlock(Pass):
 
     X is gathered into shared memory by asynchronous copies, a few chunks ahead: 16 bytes at a time where its channels
     are neighbours in memory, element by element elsewhere. Chunks of W come through the ring, pushed by the service
-    role. The threads form slices of K; each thread sums 8 x 8 or 7 x 8 results in registers. The partial
-    results of the slices are added in shared memory in a fixed order, the element-wise rest of the operator is applied,
-    and the tile is written. Where X lies is data: a table of taps, a constant of the kernel, gives the offset and the
-    position of every tap.
+    role. The threads form slices of K; each thread sums 8 x 8 or 7 x 8 results in registers, or each warp a few tiles
+    of 16 x 8 by tensor cores where the tiling's arithmetic is theirs. The partial results of the slices are added in
+    shared memory in a fixed order, the element-wise rest of the operator is applied, and the tile is written. Where X
+    lies is data: a table of taps, a constant of the kernel, gives the offset and the position of every tap.
     """
 
     name = "convert-contraction-to-block"
@@ -45,34 +50,39 @@ class ConvertContractionToBlock(Pass):
         for view in list(kernel_views(op)):
             if view.contraction is None:
                 continue
-            shape = _shape(view)
-            table = TapTable.of(view, view.contraction, shape.block_k)
+            if view.tiling.kind != "contraction":
+                raise _cannot_share(view)
+            table = TapTable.of(view, view.contraction, view.tiling.block[-1])
             if table not in tables:
                 tables[table] = names.new("taps")
                 table.insert_before(view.kernel, tables[table])
-            builder = BodyBuilder(view.operands([table.element_type]), shape.threads)
-            staging = _staging(view, view.contraction, shape)
-            body = ContractionBody(view, view.contraction, shape, builder, staging).build()
+            builder = BodyBuilder(view.operands([table.element_type]), view.tiling.threads)
+            body = _body(view, view.contraction, builder).build()
             add_body(view.kernel, body, builder.parameters, bodies, [tables[table]])
 
 
-def _shape(view: KernelView) -> ContractionShape:
-    """How the threads share the block of a kernel; raises RammerError if they cannot."""
+def _body(view: KernelView, roles: ContractionAttr, builder: BodyBuilder) -> FmaContractionBody | MmaContractionBody:
+    """The writer of a kernel's body; raises RammerError if the threads cannot share its block."""
     tiling = view.tiling
-    if tiling.kind == "contraction":
-        block_m, block_n, block_k = tiling.block
-        shape = ContractionShape(block_m, block_n, block_k, tiling.slices, tiling.threads, STAGES)
-        if shape.fits:
-            return shape
-    raise _cannot_share(view)
-
-
-def _staging(view: KernelView, roles: ContractionAttr, shape: ContractionShape) -> type[StagedInput]:
-    """How X is staged; raises RammerError if the threads cannot share the copies."""
-    if roles.channels and reads_pieces(view.generics[0], roles.x, roles.k[-1]) and StagedRows.fits(shape):
-        return StagedRows
+    block_m, block_n, block_k = tiling.block
+    block = (block_m, block_n, block_k, tiling.slices, tiling.threads, STAGES)
+    has_pieces = roles.channels and reads_pieces(view.generics[0], roles.x, roles.k[-1])
+    symbols = task_symbols(builder, view)
+    if tiling.arithmetic is not Arithmetic.FP32:
+        warps = WarpShape(*block)
+        if not (warps.fits and has_pieces and RowCopies.fits(warps)):
+            raise _cannot_share(view)
+        epilogue = ContractionEpilogue(view, roles, builder, warps, symbols)
+        staged = StagedWarpRows(view, roles, warps, builder, symbols, epilogue)
+        return MmaContractionBody(view, roles, builder, staged, tiling.arithmetic)
+    shape = ContractionShape(*block)
+    if not shape.fits:
+        raise _cannot_share(view)
+    epilogue = ContractionEpilogue(view, roles, builder, shape, symbols)
+    if has_pieces and StagedRows.fits(shape):
+        return FmaContractionBody(view, roles, builder, StagedRows(view, roles, shape, builder, symbols, epilogue))
     if StagedColumns.fits(shape):
-        return StagedColumns
+        return FmaContractionBody(view, roles, builder, StagedColumns(view, roles, shape, builder, symbols, epilogue))
     raise _cannot_share(view)
 
 

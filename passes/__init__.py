@@ -28,6 +28,7 @@ PASSES: dict[str, str] = {
     "schedule-wavefront": "rammer_ir.passes.rtask.schedule_wavefront:ScheduleWavefront",
     "select-kernels": "rammer_ir.passes.rtask.select_kernels:SelectKernels",
     "set-device": "rammer_ir.passes.set_device:SetDevice",
+    "set-precision": "rammer_ir.passes.set_precision:SetPrecision",
     "budget-launches": "rammer_ir.passes.vdevice.budget_launches:BudgetLaunches",
     "exchange-words": "rammer_ir.passes.vdevice.exchange_words:ExchangeWords",
     "expand-tasks": "rammer_ir.passes.vdevice.expand_tasks:ExpandTasks",

@@ -44,7 +44,7 @@ class RammerBackend(Backend):
         """
         Compile a model.
 
-        `kwargs` may hold `strategy` and `shapes`. Raises as `rammer_ir.compile`.
+        `kwargs` may hold `strategy`, `precision` and `shapes`. Raises as `rammer_ir.compile`.
         """
         program = rammer_ir.compile(model, device=_device_name(device), **kwargs)
         initialized = {tensor.name for tensor in model.graph.initializer}

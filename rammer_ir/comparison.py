@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
-RELATIVE_TOLERANCE = 1e-4
-"""Largest relative error of float32 results that still counts as agreement."""
+RELATIVE_TOLERANCES = {"fp32": 1e-4, "3xtf32": 1e-4, "tf32": 1e-2}
+"""Largest relative error of float32 results that still counts as agreement, by precision."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,11 @@ class Comparison:
     is_close: bool
 
 
-def compare(outputs: "Mapping[str, NDArray[np.generic]]", reference: "Mapping[str, NDArray[np.generic]]") -> Comparison:
+def compare(
+    outputs: "Mapping[str, NDArray[np.generic]]",
+    reference: "Mapping[str, NDArray[np.generic]]",
+    precision: str = "fp32",
+) -> Comparison:
     """How far outputs are from a reference with the same names; raises InvalidInputError for another shape."""
     import numpy as np
 
@@ -43,7 +47,7 @@ def compare(outputs: "Mapping[str, NDArray[np.generic]]", reference: "Mapping[st
         norm = float(np.linalg.norm(exact))
         errors.append(difference / norm if norm else difference)
     largest = float(np.max(errors))
-    return Comparison(largest, bool(largest <= RELATIVE_TOLERANCE))
+    return Comparison(largest, bool(largest <= RELATIVE_TOLERANCES[precision]))
 
 
 def run_onnxruntime(

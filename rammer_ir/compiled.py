@@ -21,7 +21,8 @@ class Origin:
 
     `model` is the name of the model's file, or of its graph where it was compiled in memory; `model_sha256` the hash of
     the file in hexadecimal. `device` is the name of the device's description ("h100", "host"), `kind` its kind ("cuda",
-    "host"), `rammer_version` that of the compiler; `compile_seconds` is wall time by phase.
+    "host"), `precision` how exactly products are computed, `rammer_version` that of the compiler; `compile_seconds` is
+    wall time by phase.
     """
 
     model: str
@@ -29,6 +30,7 @@ class Origin:
     device: str
     kind: str
     strategy: str
+    precision: str
     rammer_version: str
     compile_seconds: dict[str, float]
 

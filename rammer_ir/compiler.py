@@ -27,11 +27,11 @@ from rammer_ir.frontend.onnx_importer import (
 from rammer_ir.frontend.preparation import NO_SHAPES, PreparedModel
 from rammer_ir.interpreters.interpreted_program import InterpretedProgram
 from rammer_ir.lowering.emission.encode_program import encode
-from rammer_ir.pass_pipeline import PassObserver, parse_pass_pipeline, run_passes, verify_module
-from rammer_ir.pipelines import DEFAULT_STRATEGY, STRATEGIES
+from rammer_ir.pass_pipeline import PassObserver, run_passes, verify_module
 from rammer_ir.program import Program
 from rammer_ir.runtime.interface import LoadedProgram
-from rammer_ir.runtime.selection import Target, compile_code, compile_target, load_program, select_target
+from rammer_ir.runtime.selection import compile_code, compile_target, load_program, select_target
+from rammer_ir.settings import Settings
 from rammer_ir.weights.arrangement import arrange_weights
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def compile(
     *,
     device: str = "auto",
     strategy: str | None = None,
+    precision: str | None = None,
     shapes: Mapping[str, Sequence[int]] = NO_SHAPES,
     progress: Progress | None = None,
 ) -> Program:
@@ -85,29 +86,29 @@ def compile(
     `model` is a path of an ONNX file, or an `onnx.ModelProto`. `device` is "cpu", "cuda", "cuda:1", or "auto": the
     first CUDA device, else the CPU. `strategy` says how the work is grouped and synchronised: "base" (a launch an
     operator), "wave" (a launch a wave), "graph" (a launch an operator, submitted as one graph), "persistent" (one
-    launch, barriers between waves; the default) or "events" (one launch, tasks wait for tasks). `shapes` fixes those of
-    inputs that the model leaves open, by name. A model whose shapes still vary, or depend on values, is compiled when
-    it is first run with them (`rammer_ir.specialisation`). `progress` is called with the name of each phase.
+    launch, barriers between waves; the default) or "events" (one launch, tasks wait for tasks). `precision` says how
+    exactly products of float32 numbers are computed: "fp32" (the default), "tf32" or "3xtf32" (docs/precision.md).
+    `shapes` fixes those of inputs that the model leaves open, by name. A model whose shapes still vary, or depend on
+    values, is compiled when it is first run with them (`rammer_ir.specialisation`). `progress` is called with the name
+    of each phase.
     Without a C++ compiler, a program for the CPU is interpreted, and a warning says so.
     Raises InvalidInputError for a wrong argument or file, UnsupportedModelError for what cannot be compiled,
     DeviceError if the device is not there, CompileError if generated code does not compile.
     """
-    chosen = _strategy(strategy)
-    target = select_target(device)
+    settings = Settings.of(select_target(device), strategy, precision)
     phases = Phases(progress=progress)
     try:
         with phases.phase("import"):
             imported, identity = import_model(model, shapes=shapes), _identity(model)
     except UnsupportedModelError as error:
-        return _specialised(model, shapes, target, chosen, error)
-    return _load(imported, identity, target, chosen, phases)
+        return _specialised(model, shapes, settings, error)
+    return _load(imported, identity, settings, phases)
 
 
 def _specialised(
     model: "str | Path | onnx.ModelProto",
     shapes: Mapping[str, Sequence[int]],
-    target: Target,
-    strategy: str,
+    settings: Settings,
     refusal: UnsupportedModelError,
 ) -> Program:
     """A program that is compiled piece by piece when it is used; raises `refusal` if that does not help."""
@@ -122,15 +123,14 @@ def _specialised(
         phases = Phases()
         with phases.phase("import"):
             imported = import_prepared(part, name)
-        return _load(imported, (name, None), target, strategy, phases)
+        return _load(imported, (name, None), settings, phases)
 
-    return SpecialisedProgram(prepared, default_name(model), compile_part, str(target), strategy)
+    return SpecialisedProgram(prepared, default_name(model), compile_part, settings)
 
 
-def _load(
-    imported: ImportedModel, identity: tuple[str, str | None], target: Target, strategy: str, phases: Phases
-) -> Program:
-    compiled = _compile(imported, identity, target, strategy, phases)
+def _load(imported: ImportedModel, identity: tuple[str, str | None], settings: Settings, phases: Phases) -> Program:
+    target = settings.target
+    compiled = _compile(imported, identity, settings, phases)
     with phases.phase("build"):
         try:
             compiled = replace(compiled, code=compile_code(compiled.image, target))
@@ -145,6 +145,7 @@ def compile_program(
     *,
     device: str = "auto",
     strategy: str | None = None,
+    precision: str | None = None,
     shapes: Mapping[str, Sequence[int]] = NO_SHAPES,
     architectures: Sequence[str] = (),
     progress: Progress | None = None,
@@ -156,33 +157,26 @@ def compile_program(
     of CUDA to make code for, such as "sm_90a"; by default that of the device. Raises MissingCompilerError where there
     is no C++ compiler for a program for the CPU.
     """
-    chosen = _strategy(strategy)
-    target = compile_target(device)
+    settings = Settings.of(compile_target(device), strategy, precision)
+    target = settings.target
     if architectures and target.kind != "cuda":
         raise InvalidInputError("a program for the CPU has no CUDA architecture: choose a device such as h100")
     phases = Phases(progress=progress)
     with phases.phase("import"):
         imported, identity = import_model(model, shapes=shapes), _identity(model)
-    compiled = _compile(imported, identity, target, chosen, phases)
+    compiled = _compile(imported, identity, settings, phases)
     with phases.phase("build"):
         compiled = replace(compiled, code=compile_code(compiled.image, target, architectures))
     return _timed(compiled, phases)
 
 
-def _strategy(strategy: str | None) -> str:
-    chosen = DEFAULT_STRATEGY if strategy is None else strategy
-    if chosen not in STRATEGIES:
-        raise InvalidInputError(f"there is no strategy '{chosen}'; choose one of {', '.join(STRATEGIES)}")
-    return chosen
-
-
 def _compile(
-    imported: ImportedModel, identity: tuple[str, str | None], target: Target, strategy: str, phases: Phases
+    imported: ImportedModel, identity: tuple[str, str | None], settings: Settings, phases: Phases
 ) -> CompiledProgram:
     """Everything behind the import but machine code."""
     name, digest = identity
     with phases.phase("passes"):
-        levels = _lower(imported.module, target, strategy)
+        levels = _lower(imported.module, settings)
     with phases.phase("encode"):
         image = encode(imported.module)
         report = report_on(levels, image)
@@ -191,9 +185,10 @@ def _compile(
     origin = Origin(
         model=name,
         model_sha256=digest,
-        device=target.description,
-        kind=target.kind,
-        strategy=strategy,
+        device=settings.target.description,
+        kind=settings.target.kind,
+        strategy=settings.strategy,
+        precision=settings.precision,
         rammer_version=_version(),
         compile_seconds={},
     )
@@ -225,14 +220,9 @@ def _interpreted(compiled: CompiledProgram, imported: ImportedModel, error: Miss
     return InterpretedProgram(compiled.image, imported.module, imported.weights)
 
 
-def _lower(module: ModuleOp, target: Target, strategy: str) -> dict[str, ModuleOp]:
+def _lower(module: ModuleOp, settings: Settings) -> dict[str, ModuleOp]:
     """Runs the strategy's passes; the module's last form at each level."""
     snapshots = _Snapshots()
-    run_passes(new_context(), module, passes_for(target, strategy), verify=False, observers=[snapshots])
-    verify_module(module, stage=f"strategy {strategy}")
+    run_passes(new_context(), module, settings.passes, verify=False, observers=[snapshots])
+    verify_module(module, stage=f"strategy {settings.strategy}")
     return {**snapshots.levels, "vdevice": module}
-
-
-def passes_for(target: Target, strategy: str) -> Sequence[ModulePass]:
-    """The passes of a strategy on a device: the device's description first."""
-    return parse_pass_pipeline(f"{target.device_pass},{strategy}")

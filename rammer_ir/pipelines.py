@@ -107,3 +107,8 @@ STRATEGIES: Final = ("base", "wave", "graph", "persistent", "events", "resident"
 """The pipelines that a user may choose as the strategy of a program."""
 
 DEFAULT_STRATEGY: Final = "persistent"
+
+PRECISIONS: Final = ("fp32", "tf32", "3xtf32")
+"""How exactly products of float32 numbers may be computed: options of the pass `set-precision`."""
+
+DEFAULT_PRECISION: Final = "fp32"

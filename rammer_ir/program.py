@@ -94,6 +94,11 @@ class Program:
         return self.compiled.origin.strategy
 
     @property
+    def precision(self) -> str:
+        """How exactly products of float32 numbers are computed."""
+        return self.compiled.origin.precision
+
+    @property
     def compile_seconds(self) -> dict[str, float]:
         """Wall time of the compilation by phase."""
         return dict(self.compiled.origin.compile_seconds)

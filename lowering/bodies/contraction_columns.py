@@ -8,13 +8,13 @@ from rammer_ir.dialects.block import CopyAsyncOp, CopyOp
 from rammer_ir.indexing.linear import linear_form
 from rammer_ir.indexing.sums import additive_terms, sum_of
 from rammer_ir.lowering.bodies.contraction_shape import PIECE, ContractionShape
-from rammer_ir.lowering.bodies.contraction_stages import StagedInput
+from rammer_ir.lowering.bodies.contraction_stages import ThreadStaging
 
 RowReader = Callable[[SSAValue], tuple[SSAValue, SSAValue]]
 """Gives the address in X of a row of the chunk, and whether it is to be read."""
 
 
-class StagedColumns(StagedInput):
+class StagedColumns(ThreadStaging):
     """
     A thread copies some rows of one index of M; neighbouring threads have neighbouring indices.
 

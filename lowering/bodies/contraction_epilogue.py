@@ -16,7 +16,7 @@ from rammer_ir.dialects.rtask import ContractionAttr
 from rammer_ir.indexing.linear import linear_form
 from rammer_ir.indexing.simplify import linearize
 from rammer_ir.lowering.bodies.body_builder import BodyBuilder
-from rammer_ir.lowering.bodies.contraction_shape import PIECE, ContractionShape
+from rammer_ir.lowering.bodies.contraction_shape import PIECE, BlockShape
 from rammer_ir.lowering.bodies.generic_code import GenericCode
 from rammer_ir.lowering.bodies.kernel_view import KernelView
 from rammer_ir.lowering.bodies.loop_correspondence import corresponding_loops
@@ -52,7 +52,7 @@ class ContractionEpilogue:
         view: KernelView,
         roles: ContractionAttr,
         builder: BodyBuilder,
-        shape: ContractionShape,
+        shape: BlockShape,
         symbols: Sequence[SSAValue],
     ) -> None:
         self.view = view

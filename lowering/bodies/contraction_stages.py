@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Generic, cast
 
 from xdsl.dialects.builtin import TensorType, f32, i32
 from xdsl.ir import Attribute, SSAValue
@@ -14,22 +14,22 @@ from rammer_ir.dialects.rtask import ContractionAttr
 from rammer_ir.indexing.sums import additive_terms, sum_of
 from rammer_ir.lowering.bodies.body_builder import BodyBuilder
 from rammer_ir.lowering.bodies.contraction_epilogue import ContractionEpilogue
-from rammer_ir.lowering.bodies.contraction_shape import ContractionShape
+from rammer_ir.lowering.bodies.contraction_shape import ContractionShape, ShapeT
 from rammer_ir.lowering.bodies.kernel_view import KernelView
 from rammer_ir.lowering.bodies.tap_table import FIELDS, x_parts
 
 
 @dataclass
-class StagedInput(ABC):
+class StagedInput(ABC, Generic[ShapeT]):
     """
-    Chunks of X in shared memory, a few ahead of what is computed: how threads copy them there and read them.
+    Chunks of X in shared memory, a few ahead of what is computed: how threads copy them there.
 
     `symbols` are the task's coordinates and loop index.
     """
 
     view: KernelView
     roles: ContractionAttr
-    shape: ContractionShape
+    shape: ShapeT
     builder: BodyBuilder
     symbols: Sequence[SSAValue]
     epilogue: ContractionEpilogue
@@ -54,11 +54,6 @@ class StagedInput(ABC):
     def places(self) -> int:
         """Of how many indices of M a thread copies elements."""
 
-    @property
-    @abstractmethod
-    def fragment_shape(self) -> Sequence[int]:
-        """The shape of the array of what a thread has read of a chunk."""
-
     @abstractmethod
     def describe(self, thread: SSAValue) -> None:
         """Stores what a thread knows of the indices of M whose elements it copies."""
@@ -70,24 +65,6 @@ class StagedInput(ABC):
     @abstractmethod
     def copy_next(self, thread: SSAValue, chunk: SSAValue) -> None:
         """Starts a thread's copies of a later chunk; they come in order. Past the last chunk nothing is read."""
-
-    @abstractmethod
-    def read_first(self, fragment: SSAValue, place: Sequence[SSAValue], at_m: SSAValue) -> None:
-        """Reads a thread's elements of row 0; `place` is the stage and the first row of the thread's slice."""
-
-    @abstractmethod
-    def read_ahead(
-        self, fragment: SSAValue, place: Sequence[SSAValue], at_m: SSAValue, pair: SSAValue, row: int
-    ) -> None:
-        """Reads elements of later rows, while row 0 or 1 of a pair is being multiplied."""
-
-    @abstractmethod
-    def element(self, fragment: SSAValue, pair: SSAValue, row: int, number: SSAValue) -> SSAValue:
-        """The thread's element `number` of row 0 or 1 of a pair that has been read."""
-
-    @abstractmethod
-    def place_m(self, at_m: SSAValue, number: SSAValue) -> SSAValue:
-        """The index of M in the block of a thread's row `number`."""
 
     def describe_place(self, position: SSAValue, column: SSAValue) -> None:
         """Stores the address and the checked indices of an index of M at tap 0, and whether its results are written."""
@@ -150,3 +127,30 @@ class StagedInput(ABC):
         reduced = set(self.roles.k)
         terms = [term for term in additive_terms(expression) if not term.used_dims() & reduced]
         return self.builder.index(sum_of(terms), loops, self.symbols, self.view.ranges(self.view.generics[0]))
+
+
+class ThreadStaging(StagedInput[ContractionShape]):
+    """How threads that compute rows and columns of their own read the chunks."""
+
+    @property
+    @abstractmethod
+    def fragment_shape(self) -> Sequence[int]:
+        """The shape of the array of what a thread has read of a chunk."""
+
+    @abstractmethod
+    def read_first(self, fragment: SSAValue, place: Sequence[SSAValue], at_m: SSAValue) -> None:
+        """Reads a thread's elements of row 0; `place` is the stage and the first row of the thread's slice."""
+
+    @abstractmethod
+    def read_ahead(
+        self, fragment: SSAValue, place: Sequence[SSAValue], at_m: SSAValue, pair: SSAValue, row: int
+    ) -> None:
+        """Reads elements of later rows, while row 0 or 1 of a pair is being multiplied."""
+
+    @abstractmethod
+    def element(self, fragment: SSAValue, pair: SSAValue, row: int, number: SSAValue) -> SSAValue:
+        """The thread's element `number` of row 0 or 1 of a pair that has been read."""
+
+    @abstractmethod
+    def place_m(self, at_m: SSAValue, number: SSAValue) -> SSAValue:
+        """The index of M in the block of a thread's row `number`."""

@@ -1,7 +1,7 @@
 """Writes ops of a block-form body: index arithmetic, loops and memory accesses as short method calls."""
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
 from xdsl.builder import Builder
@@ -160,6 +160,13 @@ class Writer:
         with self.inside(block):
             yield block.args[0]
             self.add(scf.YieldOp())
+
+    @contextmanager
+    def unrolled(self, *extents: int) -> Generator[tuple[SSAValue, ...]]:
+        """Unrolled loops, the last extent's innermost; gives their indices."""
+        with ExitStack() as loops:
+            first = self.index(0)
+            yield tuple(loops.enter_context(self.loop(first, self.index(extent), unroll=True)) for extent in extents)
 
     def loop_carrying(
         self,

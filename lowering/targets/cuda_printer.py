@@ -135,6 +135,10 @@ class CudaPrinter(CPrinter):
             case cuda.ShuffleOp():
                 text = f"__shfl_xor_sync(0xffffffffu, {self.value(op.value)}, {op.lane_mask})"
                 self.print_definition(op.result, text)
+            case cuda.RoundTf32Op():
+                self.print_definition(op.result, f"rammer::round_tf32({bare(self.value(op.value))})")
+            case cuda.MmaOp():
+                self._print_mma(op)
             case cuda.CopyOp():
                 self._print_copy(op)
             case cuda.CopyAsyncOp():
@@ -151,6 +155,16 @@ class CudaPrinter(CPrinter):
         source = place(self.value(op.source), index_text(self, op.source, op.source_indices))
         predicate = "true" if op.predicate is None else bare(self.value(op.predicate))
         self.line(f"rammer::copy_async<{op.size}>({target}, {source}, {predicate});")
+
+    def _print_mma(self, op: cuda.MmaOp) -> None:
+        """The sums are copied to new variables, which the instruction changes."""
+        names: list[str] = []
+        for value, result in zip(op.sums, op.results_, strict=True):
+            text = bare(self.value(value))
+            names.append(self.define(result, "sum"))
+            self.line(f"float {names[-1]} = {text};")
+        factors = [bare(self.value(value)) for value in (*op.x, *op.w)]
+        self.line(f"rammer::mma_{op.factors.value}({', '.join([*names, *factors])});")
 
     def _print_copy(self, op: cuda.CopyOp) -> None:
         """One load of a vector, and one store; the elements of per-thread arrays are in registers."""

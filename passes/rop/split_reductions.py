@@ -12,6 +12,7 @@ from rammer_ir.cost.analytic import TaskWork, task_microseconds
 from rammer_ir.cost.device_rates import rates_of
 from rammer_ir.cost.devices.description import Rates
 from rammer_ir.dialects.rop import GenericOp, OperatorOp, SplitAttr, TilingAttr
+from rammer_ir.dialects.rop_attributes import Arithmetic, arithmetic_of
 from rammer_ir.dialects.vdevice import DeviceOp
 from rammer_ir.errors import PassError
 from rammer_ir.indexing.linear import linear_form
@@ -50,16 +51,16 @@ class SplitReductions(Pass):
     name = "split-reductions"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        device = device_of(op)
+        device, arithmetic = device_of(op), arithmetic_of(op)
         for operators in [*equal_operators(op)]:
             # One for each shape of block: that of the most parts.
-            splits = {split.partial.block: split for split in _splits(operators[0], device)}
+            splits = {split.partial.block: split for split in _splits(operators[0], device, arithmetic)}
             best = _fastest(operators[0], list(splits.values()), device)
             for operator in operators if best else ():
                 operator.attributes["splits"] = ArrayAttr(best)
 
 
-def _splits(operator: OperatorOp, device: DeviceOp) -> Iterator[SplitAttr]:
+def _splits(operator: OperatorOp, device: DeviceOp, arithmetic: Arithmetic) -> Iterator[SplitAttr]:
     """What is worth considering, few parts first."""
     tilings = operator.attributes.get("tilings")
     if not isa(tilings, ArrayAttr[TilingAttr]):
@@ -77,7 +78,7 @@ def _splits(operator: OperatorOp, device: DeviceOp) -> Iterator[SplitAttr]:
         if bound % parts == 0 and any(_fill(count * parts, device) for count in tasks):
             split = SplitReduction.of(operator, dim, parts)
             total = _total_tiling(split.total, parts, device)
-            for partial in tilings_of(split.partial, device):
+            for partial in tilings_of(split.partial, device, arithmetic):
                 if partial.kind in kinds and _fill(_tasks(split.partial, partial), device):
                     if _padded(bound // parts, partial) * parts <= _padded(bound, partial) * MOST_PADDING:
                         yield SplitAttr(dim, parts, partial, total)
@@ -104,7 +105,12 @@ def _microseconds(operator: OperatorOp, split: SplitAttr, device: DeviceOp, rate
     columns = min(block[1] if split.partial.kind == "contraction" else block[0], sums)
     size = element_bytes(first.res[0])
     weights = k * columns * size
-    work = TaskWork(sums * k, weights + (k * (sums // columns) + sums) * size, weights)
+    bytes_moved = weights + (k * (sums // columns) + sums) * size
+    products = sums * k
+    if split.partial.arithmetic is Arithmetic.FP32:
+        work = TaskWork(products, bytes_moved, weights)
+    else:
+        work = TaskWork(0.0, bytes_moved, weights, products * split.partial.arithmetic.products)
     tasks = split.parts * prod(-(-bound // cut) for bound, cut in zip(first.bounds, tile[1:], strict=True))
     return task_microseconds(work, tasks, device.veus, rates)
 

@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import ArrayAttr, ModuleOp
 from xdsl.ir.affine import AffineExpr
 
 from rammer_ir.dialects.rop import GenericOp, OperatorOp, TilingAttr
+from rammer_ir.dialects.rop_attributes import Arithmetic, arithmetic_of
 from rammer_ir.dialects.vdevice import DeviceOp
 from rammer_ir.errors import PassError
 from rammer_ir.generics.loop_classes import loop_classes
@@ -23,7 +24,7 @@ from rammer_ir.tiling.matrix_vector import match_matrix_vector
 from rammer_ir.tiling.matrix_vector_tiles import matrix_vector_tiles
 from rammer_ir.tiling.strips import Extents, strips
 from rammer_ir.tiling.task_dimensions import generics_of, task_dimensions
-from rammer_ir.tiling.tile_sizes import THREADS, contraction_tiles, generic_tiles
+from rammer_ir.tiling.tile_sizes import THREADS, contraction_tiles, generic_tiles, mma_tiles
 from rammer_ir.tiling.windows import windows_of
 
 LONGEST_ROW = 2048
@@ -46,21 +47,22 @@ class Tile(Pass):
         devices = [found for found in op.walk() if isinstance(found, DeviceOp)]
         if len(devices) != 1:
             raise PassError("tile needs one vdevice.device in the module: run set-device first")
+        arithmetic = arithmetic_of(op)
         for operators in [*equal_operators(op)]:
             if "tilings" in operators[0].attributes:
                 continue
-            tilings = ArrayAttr(tilings_of(operators[0], devices[0]))
+            tilings = ArrayAttr(tilings_of(operators[0], devices[0], arithmetic))
             for operator in operators:
                 operator.attributes["tilings"] = tilings
 
 
-def tilings_of(operator: OperatorOp, device: DeviceOp) -> list[TilingAttr]:
-    """The tilings of an operator that are worth considering on a device."""
+def tilings_of(operator: OperatorOp, device: DeviceOp, arithmetic: Arithmetic) -> list[TilingAttr]:
+    """The tilings of an operator that are worth considering on a device, with products no less exact than allowed."""
     work = max(prod(generic.bounds) for generic in generics_of(operator))
     elements = prod(dimension.extent for dimension in task_dimensions(operator))
     return (
         [*_matrix_vector_tilings(operator, device)]
-        or [*_contraction_tilings(operator, device)]
+        or [*_contraction_tilings(operator, device, arithmetic)]
         or [*generic_tilings(operator, device, work=work // max(elements, 1))]
     )
 
@@ -86,7 +88,7 @@ def _matrix_vector_tilings(operator: OperatorOp, device: DeviceOp) -> Iterator[T
             yield TilingAttr("matrix_vector", tile, THREADS[device.kind.data], block=block, slices=shape.slices)
 
 
-def _contraction_tilings(operator: OperatorOp, device: DeviceOp) -> Iterator[TilingAttr]:
+def _contraction_tilings(operator: OperatorOp, device: DeviceOp, arithmetic: Arithmetic) -> Iterator[TilingAttr]:
     contraction = match_contraction(operator)
     if contraction is None or not _pays(operator, contraction):
         return
@@ -97,15 +99,27 @@ def _contraction_tilings(operator: OperatorOp, device: DeviceOp) -> Iterator[Til
         dimension.loops[-1] for dimension in dimensions.values() if _is_part_of_larger(operator, dimension.loops[-1])
     }
     rows = contraction.channels and reads_pieces(first, contraction.x, contraction.k[-1])
-    extents = [first.bounds[dim] for dim in contraction.m]
-    for shape in contraction_tiles(device.kind.data, extents, first.bounds[contraction.n], rows=rows):
+    extents, n = [first.bounds[dim] for dim in contraction.m], first.bounds[contraction.n]
+    # Tensor cores take X by rows; other contractions, and other devices, compute more exactly than they would have to.
+    if device.kind.data != "cuda" or not rows:
+        arithmetic = Arithmetic.FP32
+    is_exact = arithmetic is Arithmetic.FP32
+    shapes = contraction_tiles(device.kind.data, extents, n, rows=rows) if is_exact else mma_tiles(extents, n)
+    for shape in shapes:
         tile = list(root.bounds)
         for dim in contraction.batch:
             tile[dimensions[dim].loops[-1]] = 1
         for dim, size in zip((*contraction.m, contraction.n), (*shape.tile_m, shape.tile_n), strict=True):
             tile[dimensions[dim].loops[-1]] = size
         if all(root.bounds[dim] % tile[dim] == 0 for dim in whole) and writes_exactly(operator, tile):
-            yield TilingAttr("contraction", tile, THREADS[device.kind.data], block=shape.block, slices=shape.slices)
+            yield TilingAttr(
+                "contraction",
+                tile,
+                THREADS[device.kind.data],
+                block=shape.block,
+                slices=shape.slices,
+                arithmetic=arithmetic,
+            )
 
 
 def _pays(operator: OperatorOp, contraction: Contraction) -> bool:

@@ -21,7 +21,7 @@ from rammer_ir.files import write_bytes_aside
 MAGIC: Final = b"\x89RMR\r\n\x1a\n"
 """Like that of PNG: a transfer that changes line ends or drops the eighth bit breaks it."""
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 """
 Goes up with every change of the container, of the manifest, and of the tables of a program that old files break.
 """

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rammer_ir.cli.program_options import add_program_options
 from rammer_ir.cli.shapes import add_shape_argument, shapes_of
 from rammer_ir.errors import InvalidInputError
-from rammer_ir.pipelines import DEFAULT_STRATEGY, STRATEGIES
 from rammer_ir.runtime.selection import ABSENT_DEVICES
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:  # pyright
         metavar="ARCHITECTURE",
         help="a CUDA architecture to make code for, such as sm_90a; may be given several times (default: the device's)",
     )
-    parser.add_argument(
-        "--strategy", choices=STRATEGIES, default=None, help=f"how work is launched (default {DEFAULT_STRATEGY})"
-    )
+    add_program_options(parser)
     add_shape_argument(parser)
     parser.add_argument("--keep-ir", action="store_true", help="put the IR of every level into the file too")
     parser.add_argument("--json", action="store_true", help="print the result for machines")
@@ -59,6 +57,7 @@ def execute(options: argparse.Namespace) -> int:
             options.model,
             device=options.device,
             strategy=options.strategy,
+            precision=options.precision,
             shapes=shapes_of(options.shape),
             architectures=options.arch,
             progress=report_phase,

@@ -85,7 +85,8 @@ def _program_text(compiled: "CompiledProgram") -> str:
     code = [f"{code.processor} ({_size(sum(len(part.data) for part in code.parts))})" for code in compiled.code]
     lines = [
         f"model     {origin.model} ({digest}), compiled in {seconds:.2f} s by version {origin.rammer_version}",
-        f"device    {origin.device}, strategy {origin.strategy}, code for {', '.join(code) or 'none'}",
+        f"device    {origin.device}, strategy {origin.strategy}, precision {origin.precision}, "
+        f"code for {', '.join(code) or 'none'}",
         *(f"input     {binding.name}: {describe(binding)}" for binding in image.inputs),
         *(f"output    {binding.name}: {describe(binding)}" for binding in image.outputs),
         f"program   {report.operators} rOperators, {report.tasks} rTasks, {report.waves} waves, {report.launches} "

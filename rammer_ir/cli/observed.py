@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rammer_ir.pipelines import DEFAULT_STRATEGY, STRATEGIES
+from rammer_ir.cli.program_options import add_program_options
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,9 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments that say which program, on which device, with which inputs."""
     parser.add_argument("model", type=Path, help="an ONNX file, or a file of rammer compile")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:NUMBER (default auto)")
-    parser.add_argument(
-        "--strategy", choices=STRATEGIES, default=None, help=f"how work is launched (default {DEFAULT_STRATEGY})"
-    )
+    add_program_options(parser)
     parser.add_argument("--seed", type=int, default=0, help="of random inputs (default 0)")
 
 
@@ -38,6 +36,8 @@ def opened(options: argparse.Namespace) -> "Generator[tuple[Program, dict[str, N
     else:
         from rammer_ir.compiler import compile as compile_model
 
-        program = compile_model(options.model, device=options.device, strategy=options.strategy)
+        program = compile_model(
+            options.model, device=options.device, strategy=options.strategy, precision=options.precision
+        )
     with program:
         yield program, random_inputs(program.inputs, options.seed)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from rammer_ir.cli.compile_model import progress_of
+from rammer_ir.cli.program_options import add_program_options
 from rammer_ir.cli.shapes import add_shape_argument, shapes_of
 from rammer_ir.errors import InvalidInputError
 from rammer_ir.files import write_bytes_aside
-from rammer_ir.pipelines import DEFAULT_STRATEGY, STRATEGIES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,9 +34,7 @@ def add_command(commands: "argparse._SubParsersAction[Any]") -> None:  # pyright
     add_shape_argument(parser)
     parser.add_argument("--seed", type=int, default=0, help="of random inputs (default 0)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:NUMBER (default auto)")
-    parser.add_argument(
-        "--strategy", choices=STRATEGIES, default=None, help=f"how work is launched (default {DEFAULT_STRATEGY})"
-    )
+    add_program_options(parser)
     parser.add_argument("--check", action="store_true", help="compare with onnxruntime; exit code 1 if they differ")
     parser.add_argument("--json", action="store_true", help="print the result for machines")
     parser.set_defaults(execute=execute)
@@ -56,7 +54,7 @@ def execute(options: argparse.Namespace) -> int:
         inputs = _inputs(program, options.input, options.seed)
         outputs = program.run(inputs)
         latency = program.measure(inputs, runs=RUNS, warmup=3)
-        comparison = _compare(options.model, inputs, outputs) if options.check else None
+        comparison = _compare(options.model, program.precision, inputs, outputs) if options.check else None
         _save(outputs, options.output)
         result = _result(program, outputs, latency.median, comparison) | {"load_seconds": load_seconds}
     print(json.dumps(result, indent=2) if options.json else _text(result))
@@ -71,6 +69,7 @@ def _compile(options: argparse.Namespace) -> "Program":
             options.model,
             device=options.device,
             strategy=options.strategy,
+            precision=options.precision,
             shapes=shapes_of(options.shape),
             progress=report_phase,
         )
@@ -88,6 +87,9 @@ def _load(options: argparse.Namespace) -> "Program":
     if options.strategy not in (None, program.strategy):
         program.close()
         raise InvalidInputError(f"the program was compiled for strategy {program.strategy}", location=where)
+    if options.precision not in (None, program.precision):
+        program.close()
+        raise InvalidInputError(f"the program was compiled with precision {program.precision}", location=where)
     return program
 
 
@@ -121,11 +123,14 @@ def _pairs(given: Sequence[str], option: str) -> list[tuple[str, Path]]:
 
 
 def _compare(
-    model: Path, inputs: "Mapping[str, NDArray[np.generic]]", outputs: "Mapping[str, NDArray[np.generic]]"
+    model: Path,
+    precision: str,
+    inputs: "Mapping[str, NDArray[np.generic]]",
+    outputs: "Mapping[str, NDArray[np.generic]]",
 ) -> "Comparison":
     from rammer_ir.comparison import compare, run_onnxruntime
 
-    return compare(outputs, run_onnxruntime(model, inputs))
+    return compare(outputs, run_onnxruntime(model, inputs), precision)
 
 
 def _save(outputs: "Mapping[str, NDArray[np.generic]]", wanted: Sequence[str]) -> None:
@@ -147,6 +152,7 @@ def _result(
     return {
         "device": program.device,
         "strategy": program.strategy,
+        "precision": program.precision,
         "outputs": {name: {"shape": list(value.shape), "dtype": str(value.dtype)} for name, value in outputs.items()},
         "latency_ms": latency * 1e3,
         "compile_seconds": program.compile_seconds,
@@ -162,7 +168,8 @@ def _text(result: Mapping[str, object]) -> str:
     seconds = cast("dict[str, float]", result["compile_seconds"])
     phases = ", ".join(f"{name} {time:.2f}" for name, time in seconds.items())
     lines = [
-        f"device {result['device']}, strategy {result['strategy']}, {report['veus']} vEUs",
+        f"device {result['device']}, strategy {result['strategy']}, precision {result['precision']}, "
+        f"{report['veus']} vEUs",
         f"{report['operators']} rOperators, {report['tasks']} rTasks, {report['waves']} waves, {report['launches']} "
         f"launches, {report['barriers']} barriers, {report['waits']} waits",
         f"{report['buffers']} buffers in an arena of {report['arena_bytes']} bytes, {report['weight_bytes']} bytes of "

@@ -50,8 +50,10 @@ def execute(options: argparse.Namespace) -> int:
 def _differences(options: argparse.Namespace, program: "Program") -> "list[PassDifference]":
     from rammer_ir.artefact.container import is_container
     from rammer_ir.runtime.selection import select_target
+    from rammer_ir.settings import Settings
     from rammer_ir.view.observation import pass_differences
 
     if is_container(options.model):
         raise InvalidInputError("--passes is for models: a compiled program has run them", location=str(options.model))
-    return pass_differences(options.model, select_target(program.device).device_pass, program.strategy)
+    settings = Settings(select_target(program.device), program.strategy, program.precision)
+    return pass_differences(options.model, settings.passes)

@@ -7,7 +7,8 @@ import numpy as np
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from rammer_ir.cost.analytic import TaskWork
-from rammer_ir.dialects.rop import Combiner, ExtractOp, GenericOp, GetWeightOp, ScanOp, YieldOp
+from rammer_ir.dialects.rop import Combiner, ExtractOp, GenericOp, GetWeightOp, ScanOp, TilingAttr, YieldOp
+from rammer_ir.dialects.rop_attributes import Arithmetic
 from rammer_ir.dialects.rtask import BoxAttr, DispatchOp, KernelOp
 from rammer_ir.scheduling.maps import grid_points
 from rammer_ir.scheduling.program_form import element_bytes, shape_of, task_boxes
@@ -40,7 +41,8 @@ def task_work(dispatch: DispatchOp, kernel: KernelOp) -> TaskWork:
         cache += moved
         if is_read and _is_in_memory(dispatch, value):
             memory += min(moved, prod(shape_of(value)) * element_bytes(value) / kernel.tasks)
-    return TaskWork(_operations(kernel), cache, memory)
+    products = _tensor_products(kernel)
+    return TaskWork(_operations(kernel) - products, cache, memory, products * _arithmetic(kernel).products)
 
 
 def _operands(dispatch: DispatchOp, kernel: KernelOp) -> Iterator[tuple[SSAValue, SSAValue, BoxAttr, bool]]:
@@ -74,6 +76,19 @@ def _is_in_memory(dispatch: DispatchOp, value: SSAValue) -> bool:
 def _operations(kernel: KernelOp) -> float:
     """Scalar operations of one task, none of it cut off."""
     return sum(prod(op.bounds) * _operations_a_point(op) for op in kernel.region.walk() if isinstance(op, GenericOp))
+
+
+def _arithmetic(kernel: KernelOp) -> Arithmetic:
+    tiling = kernel.attributes.get("tiling")
+    return tiling.arithmetic if isinstance(tiling, TilingAttr) else Arithmetic.FP32
+
+
+def _tensor_products(kernel: KernelOp) -> float:
+    """Products of the contraction, if tensor cores compute them."""
+    if _arithmetic(kernel) is Arithmetic.FP32:
+        return 0.0
+    contraction = next(op for op in kernel.region.walk() if isinstance(op, GenericOp))
+    return float(prod(contraction.bounds))
 
 
 def _operations_a_point(generic: GenericOp) -> float:

@@ -17,6 +17,7 @@ from rammer_ir.dialects.block import MemorySpace
 from rammer_ir.interpreters.block_code import Code, Compiler
 from rammer_ir.interpreters.block_control import CONTROL
 from rammer_ir.interpreters.block_memory import AccessTracker, BlockArray
+from rammer_ir.interpreters.block_mma import MATRIX_PRODUCTS
 from rammer_ir.interpreters.block_ring import WeightRing
 from rammer_ir.interpreters.block_state import BlockState
 from rammer_ir.interpreters.block_transfers import TRANSFERS
@@ -34,7 +35,7 @@ class CompiledBody:
             any(isinstance(use.operation, memref.StoreOp | block.CopyOp) for use in argument.uses)
             for argument in body.operand_arguments
         ]
-        compiler = Compiler({**CONTROL, **TRANSFERS, **VECTORS})
+        compiler = Compiler({**CONTROL, **TRANSFERS, **VECTORS, **MATRIX_PRODUCTS})
         self._service: Code | None = None if body.service is None else compiler.code(body.service.block)
         self._compute = compiler.code(body.compute.block)
         self._slots = compiler.slots

@@ -18,6 +18,7 @@ from rammer_ir.report import ProgramReport
 from rammer_ir.runtime.interface import LoadedProgram, Measurement
 from rammer_ir.runtime.program_image import Binding
 from rammer_ir.runtime.wall_time import measure_wall_time
+from rammer_ir.settings import Settings
 from rammer_ir.specialisation.adaptive_graph import AdaptiveGraph
 from rammer_ir.specialisation.arguments import Parameter, checked_arguments
 from rammer_ir.specialisation.graph import Graph
@@ -46,9 +47,9 @@ class SpecialisedProgram(Program):
     What a program tells of itself (`report`, `ir`, `source`, ...) is of the one that was compiled last.
     """
 
-    def __init__(self, model: PreparedModel, name: str, compile: Compile, device: str, strategy: str) -> None:
-        self.device = device
-        self._strategy = strategy
+    def __init__(self, model: PreparedModel, name: str, compile: Compile, settings: Settings) -> None:
+        self.device = str(settings.target)
+        self._settings = settings
         self._parameters = [Parameter.of(info) for info in model.inputs]
         self._declared_outputs = model.declared_outputs
         graph = Graph(
@@ -111,7 +112,11 @@ class SpecialisedProgram(Program):
 
     @property
     def strategy(self) -> str:
-        return self._strategy
+        return self._settings.strategy
+
+    @property
+    def precision(self) -> str:
+        return self._settings.precision
 
     @property
     def compile_seconds(self) -> dict[str, float]:

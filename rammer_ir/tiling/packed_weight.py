@@ -10,11 +10,13 @@ from xdsl.ir import Attribute, Block, Region
 from xdsl.ir.affine import AffineExpr, AffineMap
 
 from rammer_ir.dialects.rop import GenericOp, GetWeightOp, TilingAttr, WeightOp, YieldOp, tensor_type
+from rammer_ir.dialects.rop_attributes import Arithmetic
 from rammer_ir.dialects.rtask import ContractionAttr
 from rammer_ir.indexing.ranges import extent_ranges
 from rammer_ir.indexing.simplify import simplify_map
 from rammer_ir.tiling.contraction import Contraction
 from rammer_ir.tiling.k_blocks import block_of_k, blocks_of_a_tap, k_of_row
+from rammer_ir.tiling.mma_fragments import fragment_shape, place_in_fragments, rounded_to_tf32, row_and_column
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,9 @@ class PackedWeight:
     A weight packed as [batch..., blocks of N, blocks of K, block_k, block_n], zero beyond N and K.
 
     A chunk, the last two dimensions, is contiguous; the chunks of a task follow one another. `source` is the type of
-    the weight, `access` its map in the generic with the given `bounds`.
+    the weight, `access` its map in the generic with the given `bounds`. For tensor cores (`arithmetic`), a chunk is
+    arranged as [block_k / 16, block_n / 8, 8, 4, 4]: a lane reads four neighbours along K, of one column, at once. They
+    are rounded to what the products take of them, unless these take parts.
     """
 
     source: TensorType[Attribute]
@@ -32,12 +36,14 @@ class PackedWeight:
     contraction: Contraction
     block_n: int
     block_k: int
+    arithmetic: Arithmetic = Arithmetic.FP32
 
     @classmethod
     def of(cls, generic: GenericOp, contraction: Contraction, tiling: TilingAttr) -> "PackedWeight":
         _, block_n, block_k = tiling.block
         source = tensor_type(generic.inputs[contraction.w])
-        return cls(source, generic.input_maps[contraction.w].data, generic.bounds, contraction, block_n, block_k)
+        access = generic.input_maps[contraction.w].data
+        return cls(source, access, generic.bounds, contraction, block_n, block_k, tiling.arithmetic)
 
     @cached_property
     def batch(self) -> tuple[int, ...]:
@@ -63,7 +69,13 @@ class PackedWeight:
     @cached_property
     def type(self) -> TensorType[Attribute]:
         batch = [self.bounds[dim] for dim in self.batch]
-        return TensorType(self.source.element_type, [*batch, self.n_blocks, self.k_blocks, self.block_k, self.block_n])
+        return TensorType(self.source.element_type, [*batch, self.n_blocks, self.k_blocks, *self.chunk_shape])
+
+    @property
+    def chunk_shape(self) -> list[int]:
+        if self.arithmetic is Arithmetic.FP32:
+            return [self.block_k, self.block_n]
+        return fragment_shape(self.block_k, self.block_n)
 
     def read_map(self) -> AffineMap:
         """From the generic's loop indices to the packed weight's."""
@@ -71,8 +83,9 @@ class PackedWeight:
         k = [AffineExpr.dimension(dim) for dim in self.contraction.k]
         block, rest = block_of_k(k, self.k_extents, self.block_k, channels=self.contraction.channels)
         batch = [AffineExpr.dimension(dim) for dim in self.batch]
-        results = (*batch, n // self.block_n, block, rest, n % self.block_n)
-        return AffineMap(len(self.bounds), 0, results)
+        column = n % self.block_n
+        place = (rest, column) if self.arithmetic is Arithmetic.FP32 else place_in_fragments(rest, column)
+        return AffineMap(len(self.bounds), 0, (*batch, n // self.block_n, block, *place))
 
     def description(self) -> ContractionAttr:
         """The contraction as an attribute of the kernel that reads this weight."""
@@ -93,7 +106,8 @@ class PackedWeight:
         bounds = self.type.get_shape()
         value = GetWeightOp(source, self.source)
         element = Block(arg_types=[self.source.element_type])
-        element.add_op(YieldOp(element.args[0]))
+        is_rounded = self.arithmetic is Arithmetic.TF32
+        element.add_op(YieldOp(rounded_to_tf32(element) if is_rounded else element.args[0]))
         zero = FloatAttr(0.0, cast("AnyFloat", self.source.element_type))
         packed = GenericOp(
             bounds,
@@ -110,7 +124,8 @@ class PackedWeight:
         """From the packed weight's indices to the source's."""
         bounds = self.type.get_shape()
         rank = len(bounds)
-        n_block, k_block, k_rest, n_rest = (AffineExpr.dimension(rank - 4 + position) for position in range(4))
+        n_block, k_block, *place = (AffineExpr.dimension(dim) for dim in range(len(self.batch), rank))
+        k_rest, n_rest = place if self.arithmetic is Arithmetic.FP32 else row_and_column(place)
         loops: list[AffineExpr] = [AffineExpr.constant(0)] * len(self.bounds)
         for position, dim in enumerate(self.batch):
             loops[dim] = AffineExpr.dimension(position)

@@ -41,6 +41,28 @@ Of M, seven eighths are taken where that leaves fewer rows idle: images are 7, 1
 """
 
 
+MMA_BLOCKS = (
+    ((128, 128, 32), 1),
+    ((128, 64, 32), 1),
+    ((64, 128, 32), 1),
+    ((64, 64, 32), 1),
+    ((64, 64, 64), 2),
+    ((32, 64, 64), 4),
+    ((64, 32, 64), 4),
+)
+"""Block shapes and slices of K for the 8 warps of tensor cores; M in sixteens."""
+
+
+def mma_tiles(m: Sequence[int], n: int) -> list[ContractionTile]:
+    """Tiles of a contraction for tensor cores, as `contraction_tiles` has them."""
+    tiles: list[ContractionTile] = []
+    for (most_m, block_n, block_k), slices in MMA_BLOCKS:
+        if block_n < 2 * n or block_n <= NARROWEST["cuda"]:
+            tile_m = rectangle(m, most_m)
+            tiles.append(ContractionTile((most_m, block_n, block_k), slices, tile_m, min(n, block_n)))
+    return [tile for tile in tiles if not any(_has_fewer_idle_rows(other, tile) for other in tiles)]
+
+
 def thread_rows(block_m: int) -> int:
     """Rows of a block that a thread computes: 8, or 7 of seven eighths of a block."""
     return 7 if block_m % 7 == 0 else 8

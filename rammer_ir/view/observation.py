@@ -1,7 +1,7 @@
 """The timelines of a program, and what the passes did to its IR."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
@@ -9,7 +9,7 @@ from xdsl.passes import ModulePass
 
 from rammer_ir.context import new_context
 from rammer_ir.frontend.onnx_importer import import_model
-from rammer_ir.pass_pipeline import PassObserver, parse_pass_pipeline, run_passes
+from rammer_ir.pass_pipeline import PassObserver, run_passes
 from rammer_ir.program import Program
 from rammer_ir.runtime.bindings import host_array, scalar_values
 from rammer_ir.view.costs import module_of, synchronisation_cost, task_costs
@@ -57,10 +57,9 @@ class _Texts(PassObserver):
         self._before = after
 
 
-def pass_differences(model: Path, device_pass: str, strategy: str) -> list[PassDifference]:
-    """What each pass of a strategy changes in the IR of a model; raises what compiling it raises."""
+def pass_differences(model: Path, passes: Sequence[ModulePass]) -> list[PassDifference]:
+    """What each pass changes in the IR of a model; raises what compiling it raises."""
     imported = import_model(model)
     texts = _Texts(imported.module)
-    passes = parse_pass_pipeline(f"{device_pass},{strategy}")
     run_passes(new_context(), imported.module, passes, verify=False, observers=[texts])
     return texts.found

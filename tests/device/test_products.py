@@ -8,6 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from rammer_ir.comparison import compare, run_onnxruntime
+from rammer_ir.pipelines import PRECISIONS
 from rammer_ir.random_inputs import random_inputs
 from rammer_ir.runtime.cuda.program import CudaProgram
 from rammer_ir.runtime.selection import select_target
@@ -64,5 +65,23 @@ def test_products(load: Callable[..., CudaProgram], name: str) -> None:
     comparison = compare({"y": first}, run_onnxruntime(model, inputs))
     assert comparison.is_close, comparison
     for _ in range(100):
+        assert np.array_equal(program.run(inputs)["y"], first)
+    program.close()
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("model", [convolution(28, 64, 128), gemm(128, 768, 768)], ids=["convolution", "gemm"])
+def test_precisions(load: Callable[..., CudaProgram], model: onnx.ModelProto, precision: str) -> None:
+    """Each is as exact as it says against float32, and its results are the same in every run."""
+    pipeline = f'{select_target("cuda").device_pass},set-precision{{precision="{precision}"}},persistent'
+    image, weights = lower_model(model, pipeline).encode()
+    assert any("rammer::mma_tf32" in body.source for body in image.bodies) == (precision != "fp32")
+    program = load(image, weights, poison=True)
+    inputs = random_inputs(image.inputs, seed=1)
+    first = program.run(inputs)["y"]
+    comparison = compare({"y": first}, run_onnxruntime(model, inputs), precision)
+    assert comparison.is_close, comparison
+    assert precision != "tf32" or comparison.largest_error > 1e-5, "tf32 was not used"
+    for _ in range(20):
         assert np.array_equal(program.run(inputs)["y"], first)
     program.close()

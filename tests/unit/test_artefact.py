@@ -200,7 +200,7 @@ def test_files_of_other_versions_are_refused(file: Path) -> None:
     data = bytearray(file.read_bytes())
     data[8] += 1
     file.write_bytes(data)
-    assert "an artefact of format 2, this version of Rammer IR reads format 1" in refusal(file)
+    assert "an artefact of format 3, this version of Rammer IR reads format 2" in refusal(file)
 
 
 def test_what_is_no_artefact_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import rammer_ir
 from rammer_ir.comparison import compare, run_onnxruntime
 from rammer_ir.demo.models import light_model, lstm_model, mlp_model
 from rammer_ir.errors import DeviceError, InvalidInputError, RammerError
-from rammer_ir.pipelines import STRATEGIES
+from rammer_ir.pipelines import PRECISIONS, STRATEGIES
 from rammer_ir.random_inputs import random_inputs
 
 MODELS = {
@@ -90,15 +90,29 @@ def test_wrong_inputs_are_refused_in_one_line(inputs: dict[str, np.ndarray], mes
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("tpu", None), "no device 'tpu'"),
-        (("cuda:", None), "no device 'cuda:'"),
-        (("cpu", "magic"), "no strategy 'magic'"),
+        ({"device": "tpu"}, "no device 'tpu'"),
+        ({"device": "cuda:"}, "no device 'cuda:'"),
+        ({"device": "cpu", "strategy": "magic"}, "no strategy 'magic'"),
+        ({"device": "cpu", "precision": "fp8"}, "no precision 'fp8'"),
     ],
 )
-def test_wrong_arguments_are_refused_in_one_line(arguments: tuple[str, str | None], message: str) -> None:
-    device, strategy = arguments
+def test_wrong_arguments_are_refused_in_one_line(arguments: dict[str, str], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
-        rammer_ir.compile(mlp_model((16, 24, 8), batch=4), device=device, strategy=strategy)
+        rammer_ir.compile(
+            mlp_model((16, 24, 8), batch=4),
+            device=arguments["device"],
+            strategy=arguments.get("strategy"),
+            precision=arguments.get("precision"),
+        )
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_cpu_is_as_exact_as_asked(precision: str) -> None:
+    model = mlp_model((16, 24, 8), batch=4)
+    with rammer_ir.compile(model, device="cpu", precision=precision) as program:
+        assert program.precision == precision
+        inputs = random_inputs(program.inputs, seed=0)
+        assert compare(program.run(inputs), run_onnxruntime(model, inputs), precision).is_close
 
 
 def test_an_absent_gpu_is_an_error_in_one_line() -> None:

@@ -54,7 +54,17 @@ ARRAYS = """
 EXAMPLE
 """
 
+LANES = """
+%x0, %x1, %x2, %x3, %w0, %w1 = "test.op"() : () -> (f32, f32, f32, f32, f32, f32)
+%r0, %r1, %r2, %r3 = "test.op"() : () -> (f32, f32, f32, f32)
+EXAMPLE
+"""
+
 CONTEXTS = {
+    "block.round_tf32": '%x = "test.op"() : () -> f32\nEXAMPLE',
+    "block.mma": LANES,
+    "cuda.round_tf32": in_function("%x = arith.constant 1.0 : f32\nEXAMPLE"),
+    "cuda.mma": in_function(LANES),
     "rop.yield": in_generic("%sum = arith.constant 1.0 : f32\nEXAMPLE"),
     "rop.index": in_generic("EXAMPLE\n%v = arith.constant 1.0 : f32\nrop.yield %v : f32"),
     "rop.generic": '%image, %weights = "test.op"() : () -> (tensor<1x3x32x32xf32>, tensor<64x3x3x3xf32>)\nEXAMPLE',

@@ -64,6 +64,14 @@ def test_models_compile_for_every_architecture(name: str, strategy: str, cache: 
     check(image, cache)
 
 
+@pytest.mark.parametrize("precision", ["tf32", "3xtf32"])
+def test_tensor_cores_compile_for_every_architecture(precision: str, cache: MemoryCache) -> None:
+    pipeline = f'set-device{{device=h100}},set-precision{{precision="{precision}"}},persistent'
+    image, _ = lower_model(convolution_model(channels=32, size=56), pipeline).encode()
+    assert any("rammer::mma_tf32" in body.source for body in image.bodies)
+    check(image, cache)
+
+
 @pytest.mark.parametrize("events", [False, True], ids=["by words", "by events"])
 def test_the_lstm_pair_compiles(events: bool, cache: MemoryCache) -> None:
     image, _ = lower_pair(replace(ON_CUDA, events=events)).encode()

@@ -65,13 +65,19 @@ def test_run_takes_what_was_compiled(model: Path, artefact: Path, capsys: pytest
 
 def test_run_refuses_what_a_compiled_program_has_not(artefact: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "was compiled for strategy persistent" in one_error(capsys, "run", str(artefact), "--strategy", "base")
+    assert "was compiled with precision fp32" in one_error(capsys, "run", str(artefact), "--precision", "tf32")
     assert "--check compares with onnxruntime" in one_error(capsys, "run", str(artefact), "--check")
     assert "for device cpu (host)" in one_error(capsys, "run", str(artefact), "--device", "cuda")
 
 
 def test_inspect_an_artefact(artefact: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, "inspect", str(artefact))
-    for part in ("format 1", "mlp.onnx (sha256 ", "device    host, strategy persistent", "input     x: float32"):
+    for part in (
+        "format 2",
+        "mlp.onnx (sha256 ",
+        "device    host, strategy persistent, precision fp32",
+        "input     x: float32",
+    ):
         assert part in text
     facts = json.loads(printed(capsys, "inspect", str(artefact), "--json"))
     assert facts["file"]["problem"] is None

@@ -27,9 +27,13 @@ def test_run_and_check(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_json(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", str(model), "--device", "cpu", "--strategy", "base", "--check", "--json"]) == 0
+    assert (
+        main(["run", str(model), "--device", "cpu", "--strategy", "base", "--precision", "tf32", "--check", "--json"])
+        == 0
+    )
     result = json.loads(capsys.readouterr().out)
     assert result["strategy"] == "base"
+    assert result["precision"] == "tf32"
     assert result["check"]["is_close"] is True
     assert result["outputs"]["y"] == {"shape": [4, 8], "dtype": "float32"}
 

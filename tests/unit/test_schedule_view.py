@@ -14,6 +14,7 @@ import pytest
 
 import rammer_ir
 from rammer_ir.cli.rammer import main
+from rammer_ir.pass_pipeline import parse_pass_pipeline
 from rammer_ir.runtime.program_image import Event
 from rammer_ir.testing.program_images import ImageBuilder, Loop, Words, barrier, signal, wait
 from rammer_ir.testing.small_models import SMALL_MODELS
@@ -104,7 +105,7 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_differences_of_passes(tmp_path: Path) -> None:
     model = tmp_path / "m.onnx"
     model.write_bytes(SMALL_MODELS["lstm"]().SerializeToString())
-    found = pass_differences(model, "set-device{device=host veus=2}", "optimize-rop")
+    found = pass_differences(model, parse_pass_pipeline("set-device{device=host veus=2},optimize-rop"))
     assert [difference.name.split(":")[0] for difference in found][:2] == ["set-device", "fold-scales"]
     assert any(line.startswith("+") and "vdevice.device" in line for line in found[0].lines)
 

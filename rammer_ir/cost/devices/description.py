@@ -10,14 +10,16 @@ class Rates:
     """
     Speeds and latencies of a device that cost models use.
 
-    A vEU does `multiply_adds_per_us` at best, and reaches the share `arithmetic_efficiency` of it. It reads and
-    writes `cache_bytes_per_us` of what all vEUs share (on CUDA: L2). All vEUs together get `memory_bytes_per_us` from
-    memory, one alone at most `memory_bytes_per_us_of_veu`. A task costs `task_us` whatever it does; `barrier_us`,
-    `launch_us` and `handover_us` are a barrier of all vEUs, a launch after another, and a signal from vEU to vEU.
+    A vEU does `multiply_adds_per_us` at best, and reaches the share `arithmetic_efficiency` of it; of tf32 factors it
+    does `tensor_multiply_adds_per_us` (without tensor cores as many as of all others). It reads and writes
+    `cache_bytes_per_us` of what all vEUs share (on CUDA: L2). All vEUs together get `memory_bytes_per_us` from memory,
+    one alone at most `memory_bytes_per_us_of_veu`. A task costs `task_us` whatever it does; `barrier_us`, `launch_us`
+    and `handover_us` are a barrier of all vEUs, a launch after another, and a signal from vEU to vEU.
     """
 
     multiply_adds_per_us: float
     arithmetic_efficiency: float
+    tensor_multiply_adds_per_us: float
     cache_bytes_per_us: float
     memory_bytes_per_us: float
     memory_bytes_per_us_of_veu: float

@@ -11,6 +11,8 @@ LANES = 128
 RATES = Rates(
     multiply_adds_per_us=LANES * CLOCK_MHZ,
     arithmetic_efficiency=0.6,
+    # The data sheet has 1024 a clock; about a third of them arrive.
+    tensor_multiply_adds_per_us=1024 * CLOCK_MHZ * 0.35,
     # 64 bytes a clock and multiprocessor is what the path from L2 can carry; about two thirds arrive with all busy.
     cache_bytes_per_us=64 * CLOCK_MHZ * 0.65,
     memory_bytes_per_us=3.0e6,

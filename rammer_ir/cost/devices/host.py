@@ -43,6 +43,7 @@ def describe() -> DeviceDescription:
         rates=Rates(
             multiply_adds_per_us=4.0e4,
             arithmetic_efficiency=0.25,
+            tensor_multiply_adds_per_us=4.0e4 * 0.25,
             cache_bytes_per_us=2.0e4,
             memory_bytes_per_us=2.0e4,
             memory_bytes_per_us_of_veu=1.0e4,

@@ -240,6 +240,25 @@ RAMMER_DEVICE void wait_copies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(pending) : "memory");
 }
 
+// ---------------------------------------------------------------------------------------------------- tensor cores
+
+// The nearest tf32 number, as a float.
+RAMMER_DEVICE float round_tf32(float x) {
+  unsigned result;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(result) : "f"(x));
+  return __uint_as_float(result);
+}
+
+// Adds the product of X[16, 8] and W[8, 8] to S[16, 8], spread over a warp as block.mma says.
+RAMMER_DEVICE void mma_tf32(
+    float& s0, float& s1, float& s2, float& s3, float x0, float x1, float x2, float x3, float w0, float w1) {
+  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(s0), "+f"(s1), "+f"(s2), "+f"(s3)
+      : "r"(__float_as_uint(x0)), "r"(__float_as_uint(x1)), "r"(__float_as_uint(x2)), "r"(__float_as_uint(x3)),
+        "r"(__float_as_uint(w0)), "r"(__float_as_uint(w1)));
+}
+
 // ------------------------------------------------------------------------------------------------- bounded waiting
 
 RAMMER_DEVICE Word nanoseconds() {

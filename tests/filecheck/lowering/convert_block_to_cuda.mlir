@@ -245,3 +245,22 @@ block.body @stepped threads 64 {
   }
   block.yield
 }
+
+// -----
+
+// Lanes are threads: products by tensor cores, and the rounding of their factors, have counterparts.
+
+// CHECK-LABEL: cuda.func @tiles
+// CHECK:         %f = cuda.round_tf32 %v
+// CHECK-NEXT:    %s0, %s1, %s2, %s3 = cuda.mma tf32 [%f, %f, %f, %f] [%f, %f] [%v, %v, %v, %v]
+block.body @tiles threads 32 {
+^bb0(%task: index, %t: index, %x: memref<?xf32, "global">, %y: memref<?xf32, "global">):
+  %lanes = arith.constant 32 : index
+  block.parallel thread (%i) in %lanes {
+    %v = memref.load %x[%i] : memref<?xf32, "global">
+    %f = block.round_tf32 %v
+    %s0, %s1, %s2, %s3 = block.mma tf32 [%f, %f, %f, %f] [%f, %f] [%v, %v, %v, %v]
+    memref.store %s0, %y[%i] : memref<?xf32, "global">
+  }
+  block.yield
+}

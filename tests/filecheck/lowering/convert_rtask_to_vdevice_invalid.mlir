@@ -1,7 +1,7 @@
 // RUN: rammer-opt %s -p convert-rtask-to-vdevice --split-input-file --verify-diagnostics | filecheck %s
 
 // CHECK: pass convert-rtask-to-vdevice: output 0 is no tensor of its own: it needs a copy
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @exp grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
@@ -21,7 +21,7 @@ func.func @main(%x: tensor<32xf32>) -> (tensor<32xf32>) {
 // -----
 
 // CHECK: pass convert-rtask-to-vdevice: output 1 is another output: it needs a copy
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @exp grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
@@ -43,7 +43,7 @@ func.func @main(%x: tensor<32xf32>) -> (tensor<32xf32>, tensor<32xf32>) {
 // -----
 
 // CHECK: pass convert-rtask-to-vdevice: a dispatch writes over what is not its own: it needs a copy
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @exp grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
@@ -66,7 +66,7 @@ func.func @main(%x: tensor<32xf32>) -> (tensor<32xf32>) {
 // -----
 
 // CHECK: pass convert-rtask-to-vdevice: a tensor is read after {{.*}} has written over it in place: it needs a copy
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @exp grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
@@ -91,7 +91,7 @@ func.func @main(%x: tensor<32xf32>) -> (tensor<32xf32>) {
 // -----
 
 // CHECK: pass convert-rtask-to-vdevice: a dispatch has no place: run schedule-wavefront
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @exp grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
@@ -113,7 +113,7 @@ func.func @main(%x: tensor<32xf32>) -> (tensor<32xf32>) {
 // -----
 
 // CHECK: pass convert-rtask-to-vdevice: rtask.dispatch has no wave: run schedule-wavefront
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @exp grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
@@ -135,7 +135,7 @@ func.func @main(%x: tensor<32xf32>) -> (tensor<32xf32>) {
 // -----
 
 // CHECK: pass convert-rtask-to-vdevice: test.op has no form in a program
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @exp grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
@@ -158,7 +158,7 @@ func.func @main(%x: tensor<32xf32>) -> (tensor<32xf32>) {
 // -----
 
 // CHECK: pass convert-rtask-to-vdevice: a scan has state of its own: run materialize-scan-state
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @exp grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
@@ -185,7 +185,7 @@ func.func @main(%x: tensor<32xf32>) -> (tensor<32xf32>) {
 // -----
 
 // CHECK: pass convert-rtask-to-vdevice: a scan in reverse needs a known length: steps of a program count up
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @exp grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
@@ -211,7 +211,7 @@ func.func @main(%x: tensor<32xf32>) -> (tensor<32xf32>) {
 // -----
 
 // CHECK: pass convert-rtask-to-vdevice: @exp runs on 8 threads and @log on 4: a launch has one number of threads
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @exp grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
@@ -253,7 +253,7 @@ func.func @main(%x: tensor<32xf32>) -> (tensor<32xf32>) {
 // -----
 
 // CHECK: pass convert-rtask-to-vdevice: @log is implemented by @b, which is no body
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @exp grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
@@ -291,7 +291,7 @@ func.func @main(%x: tensor<32xf32>) -> (tensor<32xf32>) {
 // -----
 
 // CHECK: pass convert-rtask-to-vdevice: @exp needs 80000 bytes of scratch memory and a ring of 2 slots of 0, @d has 65536 bytes of shared memory
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @exp grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {

@@ -34,6 +34,8 @@ block.body @row_sums threads 128 attributes {note} {
   block.parallel thread (%i) in %n {
     %one = arith.constant 1.0 : f32
     %lanes = block.lane_reduce maximum %one over 8 step 4 attributes {note} : f32
+    %f = block.round_tf32 %one
+    %s0, %s1, %s2, %s3 = block.mma tf32 [%f, %f, %f, %f] [%f, %f] [%one, %one, %one, %one] attributes {note}
   }
   block.yield
 } service {
@@ -91,6 +93,8 @@ block.body @stepped threads 32 {
 // CHECK-NEXT:   block.parallel thread (%i_2) in %n {
 // CHECK-NEXT:     %one = arith.constant 1.000000e+00 : f32
 // CHECK-NEXT:     %lanes = block.lane_reduce maximum %one over 8 step 4 attributes {note} : f32
+// CHECK-NEXT:     %f = block.round_tf32 %one
+// CHECK-NEXT:     %s0, %s1, %s2, %s3 = block.mma tf32 [%f, %f, %f, %f] [%f, %f] [%one, %one, %one, %one] attributes {note}
 // CHECK-NEXT:   }
 // CHECK-NEXT:   block.yield
 // CHECK-NEXT: } service {

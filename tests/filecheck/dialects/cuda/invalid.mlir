@@ -108,3 +108,19 @@ cuda.copy_async 4 %a[%i], %b[%i] : memref<8xf32, "global">, memref<8xf32, "threa
 
 // CHECK: the number of pending groups must not be negative, got -1
 cuda.wait_copies -1
+
+// -----
+
+// CHECK: a lane has four factors X, two factors W and four sums
+%v = "test.op"() : () -> f32
+%s:4 = cuda.mma tf32 [%v, %v, %v, %v] [%v, %v] [%v]
+
+// -----
+
+// CHECK: the service role has no threads, warps and barriers of the compute role
+cuda.func service @tiles threads 32 scratch 0 {
+^bb0(%task: index, %t: index):
+  %v = arith.constant 1.0 : f32
+  %s:4 = cuda.mma tf32 [%v, %v, %v, %v] [%v, %v] [%v, %v, %v, %v]
+  cuda.return
+}

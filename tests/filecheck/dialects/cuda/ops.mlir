@@ -19,6 +19,8 @@ cuda.func @row_sums threads 128 scratch 2048 {
   %a = memref.load %piece[%zero] : memref<4xf32, "thread">
   %b = cuda.shuffle xor 16 %a : f32
   %sum = arith.addf %a, %b : f32
+  %f = cuda.round_tf32 %a
+  %s0, %s1, %s2, %s3 = cuda.mma tf32 [%f, %f, %f, %f] [%f, %f] [%a, %a, %a, %a] attributes {note}
   cuda.warp_barrier
   memref.store %sum, %y[%warp] : memref<?xf32, "global">
   cuda.return
@@ -43,6 +45,8 @@ cuda.func service @row_sums_service threads 128 scratch 0 attributes {note} {
 // CHECK-NEXT:    %a = memref.load
 // CHECK-NEXT:    %b = cuda.shuffle xor 16 %a : f32
 // CHECK-NEXT:    %sum = arith.addf
+// CHECK-NEXT:    %f = cuda.round_tf32 %a
+// CHECK-NEXT:    %s0, %s1, %s2, %s3 = cuda.mma tf32 [%f, %f, %f, %f] [%f, %f] [%a, %a, %a, %a] attributes {note}
 // CHECK-NEXT:    cuda.warp_barrier
 // CHECK-NEXT:    memref.store
 // CHECK-NEXT:    cuda.return

@@ -1,6 +1,6 @@
 // RUN: RAMMER_INVALID
 
-// CHECK: a tiling is generic, contraction, matrix_vector, not other
+// CHECK: a tiling is generic, contraction, matrix_vector, recurrence, not other
 "test.op"() {tiling = #rop.tiling<other tile [1] threads 1>} : () -> ()
 
 // -----
@@ -487,3 +487,13 @@ rop.weight @w : tensor<4xf32> {
   %x = "test.op"() : () -> tensor<8xf32>
   rop.yield %x : tensor<8xf32>
 }
+
+// -----
+
+// CHECK: arithmetic is fp32, tf32, 3xtf32, not fp8
+"test.op"() {tiling = #rop.tiling<contraction tile [1] threads 1 block [8, 8, 8] slices 1 arithmetic "fp8">} : () -> ()
+
+// -----
+
+// CHECK: only contractions have products that are not fp32
+"test.op"() {tiling = #rop.tiling<matrix_vector tile [1] threads 1 block [8, 8] slices 1 arithmetic "tf32">} : () -> ()

@@ -6,6 +6,7 @@
   combiners = [#rop<combiner add>, #rop<combiner multiply>, #rop<combiner maximum>, #rop<combiner minimum>, #rop<combiner none>],
   tilings = [#rop.tiling<generic tile [1, 4096] threads 256>,
              #rop.tiling<contraction tile [64, 8, 8] threads 256 block [64, 64, 32] slices 4>,
+             #rop.tiling<contraction tile [64, 8, 8] threads 256 block [64, 64, 32] slices 2 arithmetic "3xtf32">,
              #rop.tiling<matrix_vector tile [1, 32] threads 256 block [32, 128] slices 8>],
   splits = [#rop.split<dim 2 parts 4 partial #rop.tiling<generic tile [1, 8, 64] threads 256> total #rop.tiling<generic tile [8, 64] threads 256>>]
 } : () -> ()
@@ -100,7 +101,7 @@ func.func @gather(%numbers: tensor<3xi64>, %table: tensor<10x4xf32>, %scale: ten
   func.return %r : tensor<3x4xf32>
 }
 
-// CHECK:      "test.op"() {combiners = [#rop<combiner add>, #rop<combiner multiply>, #rop<combiner maximum>, #rop<combiner minimum>, #rop<combiner none>], tilings = [#rop.tiling<generic tile [1, 4096] threads 256>, #rop.tiling<contraction tile [64, 8, 8] threads 256 block [64, 64, 32] slices 4>, #rop.tiling<matrix_vector tile [1, 32] threads 256 block [32, 128] slices 8>], splits = [#rop.split<dim 2 parts 4 partial #rop.tiling<generic tile [1, 8, 64] threads 256> total #rop.tiling<generic tile [8, 64] threads 256>>]} : () -> ()
+// CHECK:      "test.op"() {combiners = [#rop<combiner add>, #rop<combiner multiply>, #rop<combiner maximum>, #rop<combiner minimum>, #rop<combiner none>], tilings = [#rop.tiling<generic tile [1, 4096] threads 256>, #rop.tiling<contraction tile [64, 8, 8] threads 256 block [64, 64, 32] slices 4>, #rop.tiling<contraction tile [64, 8, 8] threads 256 block [64, 64, 32] slices 2 arithmetic "3xtf32">, #rop.tiling<matrix_vector tile [1, 32] threads 256 block [32, 128] slices 8>], splits = [#rop.split<dim 2 parts 4 partial #rop.tiling<generic tile [1, 8, 64] threads 256> total #rop.tiling<generic tile [8, 64] threads 256>>]} : () -> ()
 // CHECK:      rop.weight @filter : tensor<64x3x3x3xf32> hash "5f3a"
 // CHECK:      rop.weight @noted : tensor<2xf32> hash "00" attributes {note = "of the model"}
 // CHECK:      rop.weight @table : tensor<4xi32> {

@@ -5,7 +5,7 @@
 // CHECK-LABEL: @convolution
 // CHECK:         splits = [
 // CHECK-SAME:      #rop.split<dim 3 parts 8 partial #rop.tiling<contraction tile {{\[1, .*}}, 32, 3, 3] threads 256 block {{\[.*\]}} slices {{.*}}> total #rop.tiling<generic tile [8, 7, 7] threads 256>>
-vdevice.device @h100 kind "cuda" veus 20 threads 1024 shared 232448 registers 65536 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @h100 kind "cuda" veus 20 threads 1024 shared 232448 registers 65536 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rop.weight @filter : tensor<64x256x3x3xf32> hash "f"
@@ -40,7 +40,7 @@ func.func @convolution(%image: tensor<256x7x7xf32>, %bias: tensor<64xf32>) -> te
 // CHECK:         splits = [
 // CHECK-SAME:      #rop.split<dim 1 parts 4 partial #rop.tiling<matrix_vector tile [1, 4, 2048] threads 256 block [4, 1024] slices 64> total #rop.tiling<generic tile [16] threads 256>>
 // CHECK-SAME:      #rop.split<dim 1 parts 8 partial #rop.tiling<matrix_vector tile [1, 8, 1024] threads 256 block [8, 512] slices 32> total #rop.tiling<generic tile [16] threads 256>>
-vdevice.device @h100 kind "cuda" veus 20 threads 1024 shared 232448 registers 65536 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @h100 kind "cuda" veus 20 threads 1024 shared 232448 registers 65536 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rop.weight @matrix : tensor<16x8192xf32> hash "m"
@@ -65,7 +65,7 @@ func.func @matrix_vector(%vector: tensor<8192xf32>) -> tensor<16xf32> {
 // Sums that are no products, and operators with enough tasks, are left alone.
 // CHECK-LABEL: @sums
 // CHECK-NOT:     splits
-vdevice.device @h100 kind "cuda" veus 20 threads 1024 shared 232448 registers 65536 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @h100 kind "cuda" veus 20 threads 1024 shared 232448 registers 65536 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rop.weight @matrix : tensor<2560x8192xf32> hash "m"

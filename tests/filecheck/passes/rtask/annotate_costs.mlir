@@ -5,7 +5,7 @@
 // CHECK: rtask.dispatch @gemv {{.*}} cost #rtask.cost<106.1 us from "analytic"> -> tensor<32xf32>
 // 64 bytes through the cache; what a dispatch gave is in it.
 // CHECK: rtask.dispatch @exp {{.*}} cost #rtask.cost<1.14 us from "analytic"> -> tensor<32xf32>
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @gemv grid [4] reads [#rtask.box<(i) -> (0) by [32]>, #rtask.box<(i) -> (i * 8, 0) by [8, 32]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
@@ -60,7 +60,7 @@ vdevice.device @d kind "host" veus 4 threads 1 shared 65536 registers 0
 // -----
 
 // CHECK: pass annotate-costs: there is no kernel @none
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 func.func @main(%x: tensor<32xf32>) -> tensor<32xf32> {

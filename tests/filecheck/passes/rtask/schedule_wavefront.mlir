@@ -7,7 +7,7 @@
 // CHECK:       rtask.dispatch @sum {{.*}} wave 0 place affine_map<(d0) -> (d0)>
 // CHECK:       rtask.dispatch @lower {{.*}} wave 1 place affine_map<(d0) -> (d0)>
 // CHECK:       rtask.dispatch @both {{.*}} wave 2 place affine_map<(d0) -> (d0)>
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @upper grid [4] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i + 0, 0) by [1, 8]>] {
@@ -49,7 +49,7 @@ func.func @main(%x: tensor<32xf32>) -> tensor<64xf32> {
 // CHECK-LABEL: func.func @main
 // CHECK:       rtask.dispatch @cheap {{.*}} wave 0 place affine_map<(d0) -> ((d0 + 1))>
 // CHECK:       rtask.dispatch @dear {{.*}} wave 0 place affine_map<(d0) -> ((d0 mod 4))>
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @cheap grid [3] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
@@ -89,7 +89,7 @@ func.func @main(%x: tensor<24xf32>) -> (tensor<24xf32>, tensor<24xf32>) {
 // CHECK-SAME:  attributes {wave = 1 : i64}
 // CHECK:       rtask.dispatch @step {{.*}} wave 0
 // CHECK:       rtask.dispatch @last {{.*}} wave 2
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @step grid [2] loops 1 reads [#rtask.box<(i)[t] -> (t, 0) by [1, 16]>] writes [#rtask.box<(i)[t] -> (t + 1, i * 8) by [1, 8]>] {
@@ -120,6 +120,6 @@ func.func @main(%x: tensor<16xf32> {rop.name = "start"}, %n: index {rop.name = "
 // -----
 
 // CHECK: pass schedule-wavefront: the module has no func.func @main
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}

@@ -20,7 +20,7 @@
 // EFFICIENT:       rtask.dispatch @whole
 
 // UNKNOWN: error: pass select-kernels: unknown policy 'best': choose from fastest, efficient
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @fine grid [8] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
@@ -87,7 +87,7 @@ func.func @main(%x: tensor<64xf32>) -> tensor<64xf32> {
 
 // CHECK:     pass select-kernels: a dispatch has no cost: run annotate-costs
 // EFFICIENT: pass select-kernels: a dispatch has no cost: run annotate-costs
-vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64,
+vdevice.device @d kind "host" veus 4 threads 8 shared 65536 registers 0 rates {multiply_adds_per_us = 1000.0 : f64, arithmetic_efficiency = 0.5 : f64, tensor_multiply_adds_per_us = 4000.0 : f64,
   cache_bytes_per_us = 100.0 : f64, memory_bytes_per_us = 40.0 : f64, memory_bytes_per_us_of_veu = 20.0 : f64, task_us = 0.5 : f64,
   barrier_us = 1.0 : f64, launch_us = 2.0 : f64, handover_us = 0.5 : f64}
 rtask.kernel @fine grid [8] reads [#rtask.box<(i) -> (i * 8) by [8]>] writes [#rtask.box<(i) -> (i * 8) by [8]>] {
