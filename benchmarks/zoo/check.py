@@ -173,7 +173,7 @@ def section(state: Mapping[str, Any]) -> str:
     columns = [column for column in COLUMNS if any(column in facts for facts in models.values())]
     lines = [
         f"## {state['device']}\n",
-        f"{state['date']}, commit {state['commit']}.\n",
+        f"{state['date']}, commit {state['commit']}. {state.get('note', '')}".strip() + "\n",
         f"| model | {' | '.join(COLUMNS[column][0] for column in columns)} |",
         "|---" * (len(columns) + 1) + "|",
         *(f"| {name} | {cells(models[name], columns)}" for name in CATALOGUE if name in models),
@@ -198,6 +198,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, help="a Markdown file")
     parser.add_argument("--also", type=Path, nargs="+", default=[], help="states of other devices, for the same page")
     parser.add_argument("--commit", default="", help="what the page says that it is of")
+    parser.add_argument("--note", default="", help="what a reader must know of the machine")
     parser.add_argument("--stage", choices=("export", "check"), help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -239,7 +240,13 @@ def read_state(options: argparse.Namespace) -> dict[str, Any]:
     if options.state is not None and options.state.exists():
         return json.loads(options.state.read_text())
     device = f"{os.cpu_count()} CPU cores" if options.device == "cpu" else options.device
-    return {"device": device, "date": str(date.today()), "commit": options.commit, "models": {}}
+    return {
+        "device": device,
+        "date": str(date.today()),
+        "commit": options.commit,
+        "note": options.note,
+        "models": {},
+    }
 
 
 if __name__ == "__main__":

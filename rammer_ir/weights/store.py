@@ -56,13 +56,16 @@ class WeightStore(Mapping[str, Array]):
 
         Raises ValueError if the symbol has another array already.
         """
+        data: NDArray[np.uint8] | None = None
         if content is None:
-            content = content_hash(array)
+            # What does not lie in row-major order is copied once, not again to be kept.
+            data = bytes_of(array)
+            content = content_hash(data)
         if symbol in self._hashes and self._hashes[symbol] != content:
             raise ValueError(f"weight @{symbol} has other contents already")
         kept = self._contents.get(content)
         if kept is None:
-            kept = self._contents[content] = bytes_of(array)
+            kept = self._contents[content] = bytes_of(array) if data is None else data
             kept.flags.writeable = False
         self._hashes[symbol] = content
         self._arrays[symbol] = kept.view(array.dtype).reshape(array.shape)
