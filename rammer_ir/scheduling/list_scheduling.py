@@ -1,6 +1,7 @@
 """List scheduling: runs by urgency, each task on the vEU that can start it first (Kwok and Ahmad, CSUR 1999)."""
 
 import heapq
+from bisect import bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -72,20 +73,23 @@ def order_by_urgency(works: Sequence[Work], veus: int, handover: float) -> list[
 
 
 def _place(works: Sequence[Work], order: list[int], veus: int, handover: float) -> Placement:
-    free = np.zeros(veus)
+    # When each vEU is free, sorted: of those that can start a task first, the last one keeps the others free for other
+    # runs; of vEUs that are free at the same time it is the one of the smallest number.
+    free = [(0.0, -veu) for veu in reversed(range(veus))]
     ends: dict[int, Microseconds] = {}
     places: dict[int, Integers] = {}
     for number in order:
         work = works[number]
-        places[number] = np.zeros(work.tasks, np.int64)
-        ends[number] = np.zeros(work.tasks)
-        earliest = _earliest_starts(work, ends, handover)
+        placed: list[int] = []
+        ended: list[float] = []
         # In the order in which a vEU takes those of its tasks that are of one run.
-        for task, start in enumerate(earliest.tolist()):
-            veu = _first_to_start(free, start)
-            free[veu] = max(free[veu], start) + work.cost
-            places[number][task], ends[number][task] = veu, free[veu]
-    return Placement(order, places, float(free.max()))
+        for start in _earliest_starts(work, ends, handover).tolist():
+            since, veu = free.pop(bisect_right(free, (max(start, free[0][0]), 1)) - 1)
+            ended.append(max(since, start) + work.cost)
+            placed.append(-veu)
+            insort(free, (ended[-1], veu))
+        places[number], ends[number] = np.array(placed, np.int64), np.array(ended)
+    return Placement(order, places, free[-1][0])
 
 
 def _earliest_starts(work: Work, ends: dict[int, Microseconds], handover: float) -> Microseconds:
@@ -95,9 +99,3 @@ def _earliest_starts(work: Work, ends: dict[int, Microseconds], handover: float)
         for relation in relations:
             starts = np.maximum(starts, relation.maxima(ends[earlier][:, None] + handover)[:, 0])
     return starts
-
-
-def _first_to_start(free: Microseconds, earliest: float) -> int:
-    """The vEU that can start first; of those, the one that is free last, so that others stay free for other runs."""
-    candidates = np.flatnonzero(free <= max(earliest, float(free.min())))
-    return int(candidates[np.argmax(free[candidates])])

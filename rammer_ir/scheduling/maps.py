@@ -5,7 +5,7 @@ from math import gcd, lcm
 from typing import NamedTuple, cast
 
 import numpy as np
-from xdsl.dialects.builtin import DenseIntElementsAttr, DenseIntOrFPElementsAttr, TensorType, i64
+from xdsl.dialects.builtin import BytesAttr, DenseIntElementsAttr, DenseIntOrFPElementsAttr, TensorType, i64
 from xdsl.ir.affine import (
     AffineBinaryOpExpr,
     AffineBinaryOpKind,
@@ -37,7 +37,8 @@ def table_rows(table: DenseIntElementsAttr) -> Integers:
 
 def wait_table(rows: Integers) -> DenseIntElementsAttr:
     """A table of waits, of shape [tasks, 3], as an attribute."""
-    return DenseIntOrFPElementsAttr.from_list(TensorType(i64, rows.shape), rows.reshape(-1).tolist())
+    # From numbers one by one it takes longer than all else that there is to do about waits.
+    return DenseIntOrFPElementsAttr(TensorType(i64, rows.shape), BytesAttr(rows.astype("<i8").tobytes()))
 
 
 def grid_points(grid: Sequence[int], first: int, last: int) -> Integers:
