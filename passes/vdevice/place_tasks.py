@@ -29,7 +29,8 @@ class PlaceTasks(Pass):
     Places every task outside of loops on the vEU that can start it first, as if tasks waited for single tasks alone.
 
     A task starts when the tasks that its boxes conflict with have ended, a hand-over later, and its vEU is free; costs
-    are those of the runs. Runs keep their order, or get that of the longest paths to the end, whichever ends first.
+    are those of the runs. Runs keep their order, or get that of the longest paths to the end, whichever ends first; and
+    tasks stay where they are if they gain less than costs may be wrong.
     This stands before barriers and memory: `relax-barriers` then takes out the barriers that it does not reckon with.
     """
 
@@ -56,7 +57,8 @@ def _parts(launch: LaunchOp) -> Iterator[list[RunOp]]:
 
 
 def _place(form: ProgramForm, runs: list[RunOp], veus: int, handover: float) -> None:
-    placement = place_runs(_works(form, runs), veus, handover)
+    present = [form.runs[run].veus for run in runs]
+    placement = place_runs(_works(form, runs), present, veus, handover)
     for number, run in enumerate(runs):
         run.place = _map_or_table(placement.veus[number], run.first, veus)
     block = runs[0].parent

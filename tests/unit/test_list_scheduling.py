@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rammer_ir.scheduling.boxes import Boxes
-from rammer_ir.scheduling.list_scheduling import Work, order_by_urgency, place_runs
+from rammer_ir.scheduling.boxes import Boxes, Integers
+from rammer_ir.scheduling.list_scheduling import LEAST_GAIN, Work, order_by_urgency, place_runs
 from rammer_ir.scheduling.task_relations import Kinds, Relation, relate
 
 HANDOVER = 0.5
@@ -18,6 +18,11 @@ def related(earlier: int, later: int) -> list[Relation]:
     relation = relate(*kinds)
     assert relation is not None
     return [relation]
+
+
+def on_one(given: list[Work]) -> list[Integers]:
+    """All tasks on one vEU."""
+    return [np.zeros(work.tasks, np.int64) for work in given]
 
 
 @st.composite
@@ -33,7 +38,7 @@ def works(draw: st.DrawFn) -> list[Work]:
 
 @given(works(), st.integers(1, 4))
 def test_what_is_placed_ends_when_it_says(given: list[Work], veus: int) -> None:
-    placement = place_runs(given, veus, HANDOVER)
+    placement = place_runs(given, on_one(given), veus, HANDOVER)
     assert sorted(placement.order) == list(range(len(given)))
     free = np.zeros(veus)
     ends: dict[int, np.ndarray[tuple[int, ...], np.dtype[np.float64]]] = {}
@@ -57,13 +62,23 @@ def test_the_longer_path_comes_first() -> None:
     assert order_by_urgency([side, head, tail], 2, HANDOVER) == [0, 2, 1]
     tail = Work(1, 10.0, {1: related(2, 1)})
     assert order_by_urgency([side, head, tail], 2, HANDOVER) == [1, 2, 0]
-    placement = place_runs([side, head, tail], 2, HANDOVER)
+    several = [side, head, tail]
+    placement = place_runs(several, on_one(several), 2, HANDOVER)
     assert placement.microseconds == 1 + HANDOVER + 10
 
 
 def test_idle_units_take_what_is_not_urgent() -> None:
     """Three tasks on four vEUs, then three more; beside them four long ones, of which the idle vEU takes most."""
     chain = [Work(3, 4.0, {}), Work(3, 4.0, {0: related(3, 3)})]
-    placement = place_runs([*chain, Work(4, 2.0, {})], 4, 0.0)
+    several = [*chain, Work(4, 2.0, {})]
+    placement = place_runs(several, on_one(several), 4, 0.0)
     assert np.bincount(placement.veus[2], minlength=4).max() == 4
     assert placement.microseconds == 8.0
+
+
+def test_tasks_stay_where_they_are_for_a_small_gain() -> None:
+    given = [Work(100, 1.0, {})]
+    nearly_even = [np.minimum(np.arange(100) // 49, 1)]
+    assert place_runs(given, nearly_even, 2, 0.0).veus[0] is nearly_even[0]
+    uneven = [np.minimum(np.arange(100) // 45, 1)]
+    assert place_runs(given, uneven, 2, 0.0).microseconds == 50.0 < (1 - LEAST_GAIN) * 55
