@@ -169,7 +169,7 @@ def main() -> int:
             file.write(json.dumps([asdict(item) for item in outcomes], indent=1) + "\n")
     if options.docs is not None:
         with write_text_aside(options.docs) as file:
-            file.write(conformance_page(outcomes, options.commit))
+            file.write(conformance_page(outcomes, options.commit, options.device))
     return int(any(item.verdict == "failed" for item in outcomes))
 
 

@@ -10,12 +10,12 @@ _NAMES: Final = {"node": "node", "light": "real (light)"}
 _LONGEST_REASON: Final = 160
 
 
-def conformance_page(outcomes: Sequence[Outcome], commit: str) -> str:
-    """The page in Markdown."""
+def conformance_page(outcomes: Sequence[Outcome], commit: str, device: str = "CPU") -> str:
+    """The page in Markdown; `device` is that of the run, as ONNX names it."""
     lines = [
         "# Conformance",
         "",
-        "What becomes of ONNX 1.23's own backend tests on the CPU device. Written by `benchmarks/conformance.py "
+        f"What becomes of ONNX 1.23's own backend tests on the {device} device. Written by `benchmarks/conformance.py "
         f"--docs`{f' at {commit}' if commit else ''}; not edited by hand.",
         "",
         "- `compiled`: right, and everything numeric was computed by compiled programs. What is known when a model is",

@@ -23,3 +23,4 @@ def test_counts_and_names() -> None:
 
 def test_nothing_fails() -> None:
     assert "Nothing." in conformance_page(OUTCOMES[:2], "")
+    assert "on the CUDA device" in conformance_page(OUTCOMES, "abc", "CUDA")
