@@ -2,19 +2,16 @@
 
 from typing import cast
 
-from xdsl.dialects.builtin import f32
 from xdsl.dialects.utils import EnumAttribute
-from xdsl.ir import Operation, SSAValue
-from xdsl.irdl import IRDLOperation, irdl_op_definition, operand_def, result_def, traits_def
-from xdsl.traits import Pure
+from xdsl.irdl import irdl_op_definition
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
-from rammer_ir.dialects.mma_operands import MmaOperands
+from rammer_ir.dialects.mma_operands import MmaOperands, Tf32Rounding
 
 
 @irdl_op_definition
-class RoundTf32Op(IRDLOperation):
+class RoundTf32Op(Tf32Rounding):
     """
     The nearest tf32 number: a float32 of which 10 bits of the mantissa are kept; ties go away from zero.
 
@@ -22,13 +19,6 @@ class RoundTf32Op(IRDLOperation):
     """
 
     name = "block.round_tf32"
-    value = operand_def(f32)
-    result = result_def(f32)
-    traits = traits_def(Pure())
-    assembly_format = "$value attr-dict"
-
-    def __init__(self, value: SSAValue | Operation) -> None:
-        super().__init__(operands=[value], result_types=[f32])
 
 
 @irdl_op_definition

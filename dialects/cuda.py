@@ -22,7 +22,6 @@ from xdsl.dialects.builtin import (
     StringAttr,
     SymbolNameConstraint,
     UnitAttr,
-    f32,
     i1,
     i64,
 )
@@ -50,7 +49,7 @@ from xdsl.utils.exceptions import VerifyException
 from rammer_ir.dialects.assembly import parse_attribute_dictionary
 from rammer_ir.dialects.block import MemorySpace, memory_space, memref_type
 from rammer_ir.dialects.integers import integer
-from rammer_ir.dialects.mma_operands import MmaOperands
+from rammer_ir.dialects.mma_operands import MmaOperands, Tf32Rounding
 from rammer_ir.dialects.nesting import enclosing_op
 
 WARP_THREADS = 32
@@ -450,7 +449,7 @@ class WaitCopiesOp(IRDLOperation):
 
 
 @irdl_op_definition
-class RoundTf32Op(IRDLOperation):
+class RoundTf32Op(Tf32Rounding):
     """
     The nearest tf32 number (`cvt.rna.tf32.f32`).
 
@@ -458,13 +457,6 @@ class RoundTf32Op(IRDLOperation):
     """
 
     name = "cuda.round_tf32"
-    value = operand_def(f32)
-    result = result_def(f32)
-    traits = traits_def(Pure())
-    assembly_format = "$value attr-dict"
-
-    def __init__(self, value: SSAValue | Operation) -> None:
-        super().__init__(operands=[value], result_types=[f32])
 
 
 @irdl_op_definition

@@ -1,4 +1,4 @@
-"""What `block.mma` and `cuda.mma` have in common: a product of matrices that the lanes of a warp hold together."""
+"""What ops of the dialects `block` and `cuda` for tensor cores have in common: operands, results and text."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -8,12 +8,16 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
+    operand_def,
     prop_def,
+    result_def,
+    traits_def,
     var_operand_def,
     var_result_def,
 )
 from xdsl.parser import Parser
 from xdsl.printer import Printer
+from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
@@ -30,8 +34,20 @@ FACTOR_TYPES: dict[FactorFormat, Attribute] = {FactorFormat.TF32: f32}
 """The type of a value that holds factors of a format."""
 
 
+class Tf32Rounding(IRDLOperation):
+    """Of a float32 to a tf32 number."""
+
+    value = operand_def(f32)
+    result = result_def(f32)
+    traits = traits_def(Pure())
+    assembly_format = "$value attr-dict"
+
+    def __init__(self, value: SSAValue | Operation) -> None:
+        super().__init__(operands=[value], result_types=[f32])
+
+
 class MmaOperands(IRDLOperation):
-    """The operands, results and text of both ops: four factors X, two factors W and four sums of each lane."""
+    """Of a product of matrices that the lanes of a warp hold: four factors X, two factors W, four sums of each lane."""
 
     format_ = prop_def(StringAttr, prop_name="format")
     x = var_operand_def()
