@@ -1,13 +1,11 @@
 """Products of matrices by the lanes of a warp: ops of the `block` dialect for tensor cores."""
 
-from typing import cast
-
-from xdsl.dialects.utils import EnumAttribute
 from xdsl.irdl import irdl_op_definition
 from xdsl.utils.exceptions import VerifyException
-from xdsl.utils.str_enum import StrEnum
 
+from rammer_ir.dialects.block_structure import Level, ParallelOp
 from rammer_ir.dialects.mma_operands import MmaOperands, Tf32Rounding
+from rammer_ir.dialects.nesting import enclosing_op
 
 
 @irdl_op_definition
@@ -38,9 +36,6 @@ class MmaOp(MmaOperands):
 
     def verify_(self) -> None:
         self.verify_operands()
-        parent = self.parent_op()
-        while parent is not None and parent.name != "block.parallel":
-            parent = parent.parent_op()
-        # By the attribute's value: the module that has the loop's class has this op's too.
-        if parent is not None and cast("EnumAttribute[StrEnum]", parent.properties["level"]).data != "thread":
+        loop = enclosing_op(self, ParallelOp)
+        if loop is not None and loop.level is not Level.THREAD:
             raise VerifyException("block.mma stands in a loop over threads: an iteration is a lane")
