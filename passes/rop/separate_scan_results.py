@@ -12,7 +12,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from rammer_ir.dialects.rop import GenericOp, ScanOp, YieldOp, tensor_type
 from rammer_ir.generics.copies import copy_generic
 from rammer_ir.generics.parts import GenericParts, shape_of
-from rammer_ir.locations import location_of, set_location
+from rammer_ir.locations import location_of, rewriter_at, set_location
 from rammer_ir.pass_api import Pass
 from rammer_ir.scheduling.program_form import constant_value
 
@@ -72,7 +72,7 @@ def _write_twice(scan: ScanOp, position: int, rows: SSAValue, others: Sequence[U
     copied = _given_again(value)
     last = scan.body.block.last_op
     assert isinstance(last, YieldOp)
-    Rewriter.replace_op(last, YieldOp(*last.values, copied))
+    rewriter_at(last).replace(last, YieldOp(*last.values, copied))
     new = ScanOp(
         scan.length,
         scan.scanned,
