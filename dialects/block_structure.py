@@ -188,6 +188,20 @@ class BodyOp(IRDLOperation):
         return op
 
 
+def _print_body(printer: Printer, op: "ParallelOp | StepsOp") -> None:
+    """Attributes and region, whose arguments have been printed and whose end goes without saying."""
+    printer.print_op_attributes(op.attributes, print_keyword=True)
+    printer.print_string(" ")
+    printer.print_region(op.body, print_entry_block_args=False, print_empty_block=False, print_block_terminators=False)
+
+
+def _parse_body(parser: Parser, arguments: Sequence[Parser.Argument]) -> Region:
+    body = parser.parse_region(arguments)
+    if not isinstance(body.block.last_op, YieldOp):
+        body.block.add_op(YieldOp())
+    return body
+
+
 @irdl_op_definition
 class ParallelOp(IRDLOperation):
     """
@@ -237,11 +251,7 @@ class ParallelOp(IRDLOperation):
         printer.print_ssa_value(self.index)
         printer.print_string(") in ")
         printer.print_ssa_value(self.extent)
-        printer.print_op_attributes(self.attributes, print_keyword=True)
-        printer.print_string(" ")
-        printer.print_region(
-            self.body, print_entry_block_args=False, print_empty_block=False, print_block_terminators=False
-        )
+        _print_body(printer, self)
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
@@ -252,9 +262,7 @@ class ParallelOp(IRDLOperation):
         parser.parse_keyword("in")
         extent = parser.parse_operand(IndexType())
         attributes = parse_attribute_dictionary(parser)
-        body = parser.parse_region([index])
-        if not isinstance(body.block.last_op, YieldOp):
-            body.block.add_op(YieldOp())
+        body = _parse_body(parser, [index])
         op = cls(level, extent, body)
         op.attributes = attributes
         return op
@@ -327,11 +335,7 @@ class StepsOp(IRDLOperation):
         printer.print_string(", ")
         printer.print_ssa_value(self.end)
         printer.print_string(")")
-        printer.print_op_attributes(self.attributes, print_keyword=True)
-        printer.print_string(" ")
-        printer.print_region(
-            self.body, print_entry_block_args=False, print_empty_block=False, print_block_terminators=False
-        )
+        _print_body(printer, self)
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:
@@ -341,9 +345,7 @@ class StepsOp(IRDLOperation):
         end = parser.parse_argument(expect_type=False).resolve(IndexType())
         parser.parse_punctuation(")")
         attributes = parse_attribute_dictionary(parser)
-        body = parser.parse_region([index, end])
-        if not isinstance(body.block.last_op, YieldOp):
-            body.block.add_op(YieldOp())
+        body = _parse_body(parser, [index, end])
         op = cls(body)
         op.attributes = attributes
         return op

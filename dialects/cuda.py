@@ -7,7 +7,6 @@ barriers of that role. The memory space of an array says how it is read: "global
 coherence, "words" by polling.
 """
 
-from collections.abc import Sequence
 from typing import ClassVar, Self, cast
 
 from xdsl.dialects.builtin import (
@@ -18,28 +17,23 @@ from xdsl.dialects.builtin import (
     IndexType,
     IntegerAttr,
     IntegerType,
-    MemRefType,
     StringAttr,
     SymbolNameConstraint,
     UnitAttr,
-    i1,
     i64,
 )
 from xdsl.ir import Attribute, Dialect, Operation, Region, SSAValue
 from xdsl.irdl import (
     AnyAttr,
-    AttrSizedOperandSegments,
     IRDLOperation,
     VarConstraint,
     irdl_op_definition,
     operand_def,
-    opt_operand_def,
     opt_prop_def,
     prop_def,
     region_def,
     result_def,
     traits_def,
-    var_operand_def,
 )
 from xdsl.parser import Parser
 from xdsl.printer import Printer
@@ -47,7 +41,8 @@ from xdsl.traits import HasParent, IsolatedFromAbove, IsTerminator, Pure, Symbol
 from xdsl.utils.exceptions import VerifyException
 
 from rammer_ir.dialects.assembly import parse_attribute_dictionary
-from rammer_ir.dialects.block import MemorySpace, memory_space, memref_type
+from rammer_ir.dialects.block_memory import MemorySpace, memory_space, memref_type
+from rammer_ir.dialects.copy_operands import AsyncCopyOperands, CopyOperands, PendingCopies
 from rammer_ir.dialects.integers import integer
 from rammer_ir.dialects.mma_operands import MmaOperands, Tf32Rounding
 from rammer_ir.dialects.nesting import enclosing_op
@@ -298,7 +293,7 @@ class ShuffleOp(IRDLOperation):
 
 
 @irdl_op_definition
-class CopyOp(IRDLOperation):
+class CopyOp(CopyOperands):
     """
     Copies 2 or 4 consecutive elements with one load and one store of that width; both places are aligned to it.
 
@@ -306,56 +301,17 @@ class CopyOp(IRDLOperation):
     """
 
     name = "cuda.copy"
-    elements_ = prop_def(IntegerAttr.constr(i64), prop_name="elements")
-    source = operand_def(MemRefType)
-    source_indices = var_operand_def(IndexType())
-    target = operand_def(MemRefType)
-    target_indices = var_operand_def(IndexType())
-    irdl_options = (AttrSizedOperandSegments(as_property=True),)
-    assembly_format = (
-        "$elements $source `[` $source_indices `]` `,` $target `[` $target_indices `]` attr-dict "
-        "`:` type($source) `,` type($target)"
-    )
-
-    def __init__(
-        self,
-        elements: int,
-        source: SSAValue | Operation,
-        source_indices: Sequence[SSAValue | Operation],
-        target: SSAValue | Operation,
-        target_indices: Sequence[SSAValue | Operation],
-    ) -> None:
-        super().__init__(
-            operands=[source, list(source_indices), target, list(target_indices)],
-            properties={"elements": integer(elements)},
-        )
-
-    @property
-    def elements(self) -> int:
-        return self.elements_.value.data
 
     def verify_(self) -> None:
         if self.elements not in (2, 4):
             raise VerifyException(f"2 or 4 elements are copied at once, not {self.elements}")
-        _verify_places(self.source, self.source_indices, self.target, self.target_indices)
+        self.verify_places()
         if MemorySpace.WORDS in (memory_space(self.source), memory_space(self.target)):
             raise VerifyException("words are loaded and stored one by one")
 
 
-def _verify_places(
-    source: SSAValue, source_indices: Sequence[SSAValue], target: SSAValue, target_indices: Sequence[SSAValue]
-) -> None:
-    for value, indices in ((source, source_indices), (target, target_indices)):
-        memref = memref_type(value)
-        if len(indices) != memref.get_num_dims():
-            raise VerifyException(f"{len(indices)} indices for {memref}")
-    types = [memref_type(value).element_type for value in (source, target)]
-    if types[0] != types[1]:
-        raise VerifyException(f"a copy does not convert {types[0]} to {types[1]}")
-
-
 @irdl_op_definition
-class CopyAsyncOp(IRDLOperation):
+class CopyAsyncOp(AsyncCopyOperands):
     """
     Starts a copy of 4 or 16 bytes from global to shared memory (`cp.async`); zeros where the predicate is false.
 
@@ -364,35 +320,6 @@ class CopyAsyncOp(IRDLOperation):
     """
 
     name = "cuda.copy_async"
-    elements_ = prop_def(IntegerAttr.constr(i64), prop_name="elements")
-    source = operand_def(MemRefType)
-    source_indices = var_operand_def(IndexType())
-    target = operand_def(MemRefType)
-    target_indices = var_operand_def(IndexType())
-    predicate = opt_operand_def(i1)
-    irdl_options = (AttrSizedOperandSegments(as_property=True),)
-    assembly_format = (
-        "$elements $source `[` $source_indices `]` `,` $target `[` $target_indices `]` (`if` $predicate^)? attr-dict "
-        "`:` type($source) `,` type($target)"
-    )
-
-    def __init__(
-        self,
-        elements: int,
-        source: SSAValue | Operation,
-        source_indices: Sequence[SSAValue | Operation],
-        target: SSAValue | Operation,
-        target_indices: Sequence[SSAValue | Operation],
-        predicate: SSAValue | Operation | None = None,
-    ) -> None:
-        super().__init__(
-            operands=[source, list(source_indices), target, list(target_indices), predicate],
-            properties={"elements": integer(elements)},
-        )
-
-    @property
-    def elements(self) -> int:
-        return self.elements_.value.data
 
     @property
     def size(self) -> int:
@@ -400,13 +327,10 @@ class CopyAsyncOp(IRDLOperation):
         return self.elements * _bits(memref_type(self.source).element_type) // 8
 
     def verify_(self) -> None:
-        _verify_places(self.source, self.source_indices, self.target, self.target_indices)
+        self.verify_places()
         if self.size not in (4, 16):
             raise VerifyException(f"an asynchronous copy is 4 or 16 bytes, not {self.size}")
-        if memory_space(self.source) not in (MemorySpace.GLOBAL, MemorySpace.WEIGHTS):
-            raise VerifyException("an asynchronous copy comes from global memory")
-        if memory_space(self.target) is not MemorySpace.SHARED:
-            raise VerifyException("an asynchronous copy goes to shared memory")
+        self.verify_memories()
 
 
 @irdl_op_definition
@@ -425,7 +349,7 @@ class CommitCopiesOp(IRDLOperation):
 
 
 @irdl_op_definition
-class WaitCopiesOp(IRDLOperation):
+class WaitCopiesOp(PendingCopies):
     """
     Waits until at most `pending` groups of this thread's asynchronous copies are unfinished.
 
@@ -433,19 +357,9 @@ class WaitCopiesOp(IRDLOperation):
     """
 
     name = "cuda.wait_copies"
-    pending_ = prop_def(IntegerAttr.constr(i64), prop_name="pending")
-    assembly_format = "$pending attr-dict"
-
-    def __init__(self, pending: int) -> None:
-        super().__init__(properties={"pending": integer(pending)})
-
-    @property
-    def pending(self) -> int:
-        return self.pending_.value.data
 
     def verify_(self) -> None:
-        if self.pending < 0:
-            raise VerifyException(f"the number of pending groups must not be negative, got {self.pending}")
+        self.verify_pending()
 
 
 @irdl_op_definition
