@@ -66,7 +66,7 @@ from rammer_ir.dialects.assembly import (
     print_result_types,
 )
 from rammer_ir.dialects.integers import integer, integers, optional_integer, values_of
-from rammer_ir.dialects.rop import GenericOp, tensor_type
+from rammer_ir.dialects.rop import GenericOp, TilingAttr, tensor_type
 from rammer_ir.dialects.rtask_attributes import BoxAttr, ContractionAttr, CostAttr, Placement
 from rammer_ir.dialects.rtask_matrix_vector import MatrixVectorAttr
 
@@ -159,6 +159,17 @@ class KernelOp(IRDLOperation):
         self.implementation = SymbolRefAttr(body)
         self.parameters_ = integers(parameters) if parameters else None
         self.constants = ArrayAttr([SymbolRefAttr(name) for name in constants]) if constants else None
+
+    @property
+    def tiling(self) -> TilingAttr | None:
+        """How the kernel was cut, if it says."""
+        tiling = self.attributes.get("tiling")
+        return tiling if isinstance(tiling, TilingAttr) else None
+
+    @property
+    def is_of_recurrence(self) -> bool:
+        """Whether the kernel is a step of a recurrence, or gives its states before the first step."""
+        return self.tiling is not None and self.tiling.kind == "recurrence"
 
     @property
     def grid(self) -> tuple[int, ...]:

@@ -36,8 +36,8 @@ class KernelView:
     @property
     def tiling(self) -> TilingAttr:
         """How the kernel was cut; raises RammerError if it does not say."""
-        tiling = self.kernel.attributes.get("tiling")
-        if not isinstance(tiling, TilingAttr):
+        tiling = self.kernel.tiling
+        if tiling is None:
             raise RammerError(
                 f"kernel @{self.kernel.sym_name.data} has no tiling, which says how many threads compute it",
                 location=describe_op(self.kernel),
@@ -101,13 +101,8 @@ def kernel_views(module: ModuleOp) -> Iterator[KernelView]:
             )
     for op in module.body.block.ops:
         if isinstance(op, KernelOp) and op.implementation is None and op.sym_name.data in spaces:
-            if not (_is_of_recurrence(op) and op.sym_name.data in dispatched):
+            if not (op.is_of_recurrence and op.sym_name.data in dispatched):
                 yield KernelView(op, spaces[op.sym_name.data])
-
-
-def _is_of_recurrence(kernel: KernelOp) -> bool:
-    tiling = kernel.attributes.get("tiling")
-    return isinstance(tiling, TilingAttr) and tiling.kind == "recurrence"
 
 
 def _space(value: SSAValue) -> MemorySpace:

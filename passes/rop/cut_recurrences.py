@@ -58,12 +58,7 @@ class _Candidate:
             return None
         read = [_source(operator, product.generic.inputs[product.x]) for product in step.products]
         weights = [_source(operator, product.generic.inputs[product.w]) for product in step.products]
-        first = 1 + len(scan.scanned)
-        exchanged = frozenset(
-            value.index - first
-            for value in read
-            if isinstance(value, BlockArgument) and value.index - first < len(scan.carried)
-        )
+        exchanged = frozenset(position for position, state in enumerate(scan.carried_arguments) if state in read)
         candidate = cls(scan, operator, step, exchanged)
         are_weights = all(_is_captured_weight(scan, value) for value in weights)
         return candidate if are_weights and candidate._is_cut_alike() else None
@@ -86,7 +81,7 @@ class _Candidate:
     def _is_local(self, position: int) -> bool:
         """Whether a task reads of a carried tensor only what it wrote in the step before."""
         root = self.step.root
-        state = self.scan.body.block.args[1 + len(self.scan.scanned) + position]
+        state = self.scan.carried_arguments[position]
         written = [
             map_attr.data.results[1:]
             for value, map_attr in zip(root.into, root.output_maps, strict=True)
@@ -188,7 +183,7 @@ def _tiling(root: GenericOp, unit: int, units: int, threads: int) -> ArrayAttr[T
 
 def _unit_of(candidate: _Candidate, position: int, generic: GenericOp) -> int:
     """The loop of a generic that writes a state which goes along the units."""
-    root, state = candidate.step.root, candidate.scan.body.block.args[1 + len(candidate.scan.scanned) + position]
+    root, state = candidate.step.root, candidate.scan.carried_arguments[position]
     written = next(
         map_attr.data.results
         for value, map_attr in zip(root.into, root.output_maps, strict=True)

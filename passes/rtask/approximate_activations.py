@@ -8,7 +8,6 @@ from xdsl.dialects.builtin import Float32Type, ModuleOp
 from xdsl.dialects.math import ExpOp, TanhOp
 from xdsl.dialects.utils.fast_math import FastMathFlag
 
-from rammer_ir.dialects.rop import TilingAttr
 from rammer_ir.dialects.rtask import KernelOp
 from rammer_ir.pass_api import Pass
 
@@ -29,12 +28,7 @@ class ApproximateActivations(Pass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for kernel in op.ops:
-            if isinstance(kernel, KernelOp) and _is_of_recurrence(kernel):
+            if isinstance(kernel, KernelOp) and kernel.is_of_recurrence:
                 for found in kernel.walk():
                     if isinstance(found, ExpOp | TanhOp | DivfOp) and isinstance(found.result.type, Float32Type):
                         found.fastmath = APPROXIMATE
-
-
-def _is_of_recurrence(kernel: KernelOp) -> bool:
-    tiling = kernel.attributes.get("tiling")
-    return isinstance(tiling, TilingAttr) and tiling.kind == "recurrence"

@@ -6,11 +6,10 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 
 from rammer_ir.dialects.integers import integer
-from rammer_ir.dialects.vdevice import LaunchOp
 from rammer_ir.lowering.body_needs import needs_by_body
 from rammer_ir.pass_api import Pass
 from rammer_ir.scheduling.loops import runs_in
-from rammer_ir.scheduling.program_form import programs_of, read_program
+from rammer_ir.scheduling.program_form import launches_of, programs_of, read_program
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class BudgetLaunches(Pass):
         needs = needs_by_body(op)
         for program in programs_of(op):
             form = read_program(op, program)
-            for launch in [found for found in program.walk() if isinstance(found, LaunchOp)]:
+            for launch in launches_of(program):
                 names = {
                     run.kernel.implementation.string_value()
                     for run in runs_in(form, launch)

@@ -10,7 +10,7 @@ from rammer_ir.dialects.integers import integer
 from rammer_ir.dialects.vdevice import LaunchOp, RunOp
 from rammer_ir.pass_api import Pass
 from rammer_ir.scheduling.dependencies import dependencies
-from rammer_ir.scheduling.program_form import ProgramForm, programs_of, read_program
+from rammer_ir.scheduling.program_form import ProgramForm, launches_of, programs_of, read_program
 from rammer_ir.scheduling.stages import accesses_of
 from rammer_ir.scheduling.wavefront import balanced_offsets
 
@@ -29,7 +29,7 @@ class FitLaunches(Pass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for program in programs_of(op):
             form = read_program(op, program)
-            for launch in [found for found in program.walk() if isinstance(found, LaunchOp)]:
+            for launch in launches_of(program):
                 _fit(form, launch)
 
 

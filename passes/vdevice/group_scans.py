@@ -10,7 +10,6 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineMap
 from xdsl.rewriter import InsertPoint
 
-from rammer_ir.dialects.rop import TilingAttr
 from rammer_ir.dialects.rtask import KernelOp
 from rammer_ir.dialects.vdevice import BufferOp, DeviceOp, ForOp, GroupOp, LaunchOp, RunOp
 from rammer_ir.locations import builder_at, location_of
@@ -46,15 +45,13 @@ def _runs(op: Operation) -> Iterator[RunOp]:
     yield from (found for found in op.walk() if isinstance(found, RunOp))
 
 
-def _tiling(run: RunOp, kernels: Mapping[str, KernelOp]) -> TilingAttr | None:
-    """The tiling of a run of a recurrence's kernel; None for other runs."""
-    tiling = kernels[run.kernel.string_value()].attributes.get("tiling")
-    return tiling if isinstance(tiling, TilingAttr) and tiling.kind == "recurrence" else None
+def _kernel(run: RunOp, kernels: Mapping[str, KernelOp]) -> KernelOp:
+    return kernels[run.kernel.string_value()]
 
 
 def _is_recurrence(op: Operation, kernels: Mapping[str, KernelOp]) -> bool:
     """Whether an op is a step of a recurrence, repeated."""
-    return isinstance(op, ForOp) and len(runs := list(_runs(op))) == 1 and _tiling(runs[0], kernels) is not None
+    return isinstance(op, ForOp) and len(runs := list(_runs(op))) == 1 and _kernel(runs[0], kernels).is_of_recurrence
 
 
 def _memory(ops: Sequence[Operation], *, written: bool) -> set[SSAValue]:
@@ -115,7 +112,7 @@ def _passed_on(recurrences: Iterable[_Recurrence]) -> AbstractSet[SSAValue]:
 def _recurrences(nodes: Sequence[Operation], kernels: Mapping[str, KernelOp]) -> dict[Operation, _Recurrence]:
     """By loop."""
     found: dict[Operation, _Recurrence] = {}
-    initial = [op for op in nodes if isinstance(op, RunOp) and _tiling(op, kernels) is not None]
+    initial = [op for op in nodes if isinstance(op, RunOp) and _kernel(op, kernels).is_of_recurrence]
     for loop in nodes:
         if isinstance(loop, ForOp) and _is_recurrence(loop, kernels):
             states = _memory([loop], written=True)
@@ -167,7 +164,7 @@ def _grouped_launch(recurrences: Sequence[_Recurrence], kernels: Mapping[str, Ke
     first, threads = 0, 1
     for recurrence in recurrences:
         step = recurrence.step
-        tiling = _tiling(step, kernels)
+        tiling = _kernel(step, kernels).tiling
         assert tiling is not None
         threads = tiling.threads
         for run in (*recurrence.initial, step):

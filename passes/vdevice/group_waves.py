@@ -12,7 +12,7 @@ from rammer_ir.dialects.vdevice import BarrierOp, ForOp, LaunchOp, RunOp
 from rammer_ir.errors import PassError
 from rammer_ir.locations import builder_at, describe_op, fuse_locations, location_of
 from rammer_ir.pass_api import Pass
-from rammer_ir.scheduling.program_form import ProgramForm, programs_of, read_program
+from rammer_ir.scheduling.program_form import ProgramForm, launches_of, programs_of, read_program
 from rammer_ir.scheduling.stages import accesses_of
 from rammer_ir.scheduling.wavefront import wave_numbers
 
@@ -32,7 +32,7 @@ class GroupWaves(Pass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for program in programs_of(op):
             form = read_program(op, program)
-            for launch in [found for found in program.walk() if isinstance(found, LaunchOp)]:
+            for launch in launches_of(program):
                 builder = builder_at(InsertPoint.before(launch), location_of(launch))
                 for part in _waves(form, launch, launch.body.block):
                     builder.insert(part)

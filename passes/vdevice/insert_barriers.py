@@ -13,7 +13,7 @@ from rammer_ir.locations import builder_at, location_of
 from rammer_ir.pass_api import Pass
 from rammer_ir.scheduling.barriers import BarrierPlan, NamedStep
 from rammer_ir.scheduling.loops import launch_cases
-from rammer_ir.scheduling.program_form import ProgramForm, enclosing_loop, programs_of, read_program
+from rammer_ir.scheduling.program_form import ProgramForm, enclosing_loop, launches_of, programs_of, read_program
 from rammer_ir.scheduling.schedule import Barrier, TaskRun
 from rammer_ir.scheduling.unroll import unroll
 
@@ -33,7 +33,7 @@ class InsertBarriers(Pass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for program in programs_of(op):
             form = read_program(op, program)
-            for launch in [found for found in program.walk() if isinstance(found, LaunchOp)]:
+            for launch in launches_of(program):
                 _insert(form, launch)
 
 

@@ -10,13 +10,13 @@ from xdsl.rewriter import InsertPoint
 
 from rammer_ir.dialects.integers import integer
 from rammer_ir.dialects.nesting import enclosing_op
-from rammer_ir.dialects.rop import GenericOp, TilingAttr
+from rammer_ir.dialects.rop import GenericOp
 from rammer_ir.dialects.rtask import BoxAttr, KernelOp
-from rammer_ir.dialects.vdevice import DeviceOp, ForOp, GroupOp, LaunchOp, PinOp, RunOp, WeightOp
+from rammer_ir.dialects.vdevice import DeviceOp, ForOp, GroupOp, PinOp, RunOp, WeightOp
 from rammer_ir.locations import builder_at
 from rammer_ir.pass_api import Pass
 from rammer_ir.scheduling.program_checks import pinned_bytes
-from rammer_ir.scheduling.program_form import device_of, kernels_of, programs_of
+from rammer_ir.scheduling.program_form import device_of, kernels_of, launches_of, programs_of
 from rammer_ir.tiling.recurrence import match_step
 from rammer_ir.tiling.recurrence_plan import pinned_products
 
@@ -40,7 +40,7 @@ class PinWeights(Pass):
                 loop, group = enclosing_op(run, ForOp), enclosing_op(run, GroupOp)
                 if loop is not None and group is not None:
                     _pin(run, loop, kernels, device)
-            for launch in [found for found in program.walk() if isinstance(found, LaunchOp)]:
+            for launch in launches_of(program):
                 launch.pinned_bytes_ = integer(pinned_bytes(launch))
 
 
@@ -51,8 +51,8 @@ def _still(box: BoxAttr) -> BoxAttr:
 
 def _pin(run: RunOp, loop: ForOp, kernels: Mapping[str, KernelOp], device: DeviceOp) -> None:
     kernel = kernels[run.kernel.string_value()]
-    tiling = kernel.attributes.get("tiling")
-    if not isinstance(tiling, TilingAttr) or tiling.kind != "recurrence" or device.kind.data != "cuda":
+    tiling = kernel.tiling
+    if tiling is None or not kernel.is_of_recurrence or device.kind.data != "cuda":
         return
     step = match_step([op for op in kernel.region.block.ops if isinstance(op, GenericOp)], len(kernel.grid))
     if step is None:

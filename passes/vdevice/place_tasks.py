@@ -17,7 +17,7 @@ from rammer_ir.locations import describe_op
 from rammer_ir.pass_api import Pass
 from rammer_ir.scheduling.boxes import Integers
 from rammer_ir.scheduling.list_scheduling import Work, place_runs
-from rammer_ir.scheduling.program_form import ProgramForm, device_of, programs_of, read_program
+from rammer_ir.scheduling.program_form import ProgramForm, device_of, launches_of, programs_of, read_program
 from rammer_ir.scheduling.schedule import TaskRun
 from rammer_ir.scheduling.stages import accesses_of
 from rammer_ir.scheduling.task_relations import RunRelations
@@ -40,7 +40,7 @@ class PlaceTasks(Pass):
         for program in programs_of(op):
             handover = rates_of(device_of(op, program.device.string_value())).handover_us
             form = read_program(op, program)
-            for launch in [found for found in program.walk() if isinstance(found, LaunchOp)]:
+            for launch in launches_of(program):
                 for runs in _parts(launch):
                     _place(form, runs, launch.veus, handover)
 

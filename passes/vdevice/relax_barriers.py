@@ -16,7 +16,7 @@ from rammer_ir.locations import builder_at, describe_op, location_of
 from rammer_ir.pass_api import Pass
 from rammer_ir.scheduling.boxes import Integers
 from rammer_ir.scheduling.maps import wait_table
-from rammer_ir.scheduling.program_form import ProgramForm, programs_of, read_program
+from rammer_ir.scheduling.program_form import ProgramForm, launches_of, programs_of, read_program
 from rammer_ir.scheduling.relaxation import EventPlan, GridRun, plan_events
 from rammer_ir.scheduling.run_counters import RunCounters
 from rammer_ir.scheduling.schedule import Barrier, TaskRun
@@ -41,7 +41,7 @@ class RelaxBarriers(Pass):
             form = read_program(op, program)
             if any(memory.buffer is not None and memory.buffer.offset is None for memory in form.memories):
                 raise PassError("buffers have no offsets: run plan-memory", location=describe_op(program))
-            for launch in [found for found in program.walk() if isinstance(found, LaunchOp)]:
+            for launch in launches_of(program):
                 for part in _parts(launch):
                     _relax(form, launch, part)
 

@@ -21,7 +21,7 @@ from rammer_ir.scheduling.program_checks import (
     check_tasks,
     pinned_bytes,
 )
-from rammer_ir.scheduling.program_form import ProgramForm, device_of, programs_of, read_program
+from rammer_ir.scheduling.program_form import ProgramForm, device_of, launches_of, programs_of, read_program
 from rammer_ir.scheduling.proof import prove_launch
 from rammer_ir.scheduling.written_before import check_written
 
@@ -46,7 +46,7 @@ class VerifyProgram(Pass):
         for program in programs_of(op):
             device = device_of(op, program.device.string_value())
             form = read_program(op, program)
-            launches = [found for found in program.walk() if isinstance(found, LaunchOp)]
+            launches = launches_of(program)
             for launch in launches:
                 _check_budget(launch, device)
                 _check_bodies(form, launch, bodies)

@@ -7,7 +7,7 @@ import numpy as np
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from rammer_ir.cost.analytic import TaskWork
-from rammer_ir.dialects.rop import Combiner, ExtractOp, GenericOp, GetWeightOp, ScanOp, TilingAttr, YieldOp
+from rammer_ir.dialects.rop import Combiner, ExtractOp, GenericOp, GetWeightOp, ScanOp, YieldOp
 from rammer_ir.dialects.rop_attributes import Arithmetic
 from rammer_ir.dialects.rtask import BoxAttr, DispatchOp, KernelOp
 from rammer_ir.scheduling.maps import grid_points
@@ -79,8 +79,7 @@ def _operations(kernel: KernelOp) -> float:
 
 
 def _arithmetic(kernel: KernelOp) -> Arithmetic:
-    tiling = kernel.attributes.get("tiling")
-    return tiling.arithmetic if isinstance(tiling, TilingAttr) else Arithmetic.FP32
+    return Arithmetic.FP32 if kernel.tiling is None else kernel.tiling.arithmetic
 
 
 def _tensor_products(kernel: KernelOp) -> float:

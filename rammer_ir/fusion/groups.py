@@ -131,7 +131,4 @@ def _depths(block: Block) -> dict[Operation, int]:
 
 def _carried_arguments(block: Block) -> Sequence[SSAValue]:
     scan = block.parent_op()
-    if not isinstance(scan, ScanOp):
-        return ()
-    first = 1 + len(scan.scanned)
-    return block.args[first : first + len(scan.carried)]
+    return scan.carried_arguments if isinstance(scan, ScanOp) else ()

@@ -19,7 +19,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from rammer_ir.dialects.rtask import BoxAttr, KernelOp, Placement
-from rammer_ir.dialects.vdevice import BufferOp, DeviceOp, ForOp, PinOp, ProgramOp, RunOp, enclosing_veus
+from rammer_ir.dialects.vdevice import BufferOp, DeviceOp, ForOp, LaunchOp, PinOp, ProgramOp, RunOp, enclosing_veus
 from rammer_ir.errors import VerificationError
 from rammer_ir.locations import describe_op
 from rammer_ir.scheduling.boxes import Boxes, Integers
@@ -38,6 +38,11 @@ def kernels_of(module: ModuleOp) -> dict[str, KernelOp]:
 def programs_of(module: ModuleOp) -> Iterator[ProgramOp]:
     """The programs of a module."""
     return (op for op in module.ops if isinstance(op, ProgramOp))
+
+
+def launches_of(program: ProgramOp) -> list[LaunchOp]:
+    """The launches of a program in text order, those in loops of the host too."""
+    return [op for op in program.walk() if isinstance(op, LaunchOp)]
 
 
 def device_of(module: ModuleOp, name: str | None = None) -> DeviceOp:

@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir.affine import AffineExpr
 
+from rammer_ir.comparison import RELATIVE_TOLERANCES
 from rammer_ir.context import new_context
 from rammer_ir.dialects.block import BodyOp, MmaOp
 from rammer_ir.dialects.rop import TilingAttr
@@ -19,6 +20,7 @@ from rammer_ir.interpreters.kernel_check import check_kernel, random_tensors
 from rammer_ir.lowering.bodies.contraction_shape import WarpShape
 from rammer_ir.parsing import parse_module
 from rammer_ir.pass_pipeline import parse_pass_pipeline, run_passes
+from rammer_ir.pipelines import PRECISIONS
 from rammer_ir.scheduling.program_form import kernels_of
 from rammer_ir.testing import operators
 from rammer_ir.tiling.mma_fragments import fragment_shape, place_in_fragments, row_and_column
@@ -179,3 +181,8 @@ def test_tiles_fit_their_blocks(rows: int, columns: int, n: int) -> None:
     for tile in tiles:
         assert np.prod(tile.tile_m) <= tile.block[0]
         assert tile.tile_n == min(n, tile.block[1])
+
+
+def test_precisions_have_the_same_names_everywhere() -> None:
+    assert list(PRECISIONS) == [arithmetic.value for arithmetic in Arithmetic]
+    assert set(RELATIVE_TOLERANCES) == set(PRECISIONS)
